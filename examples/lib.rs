@@ -1,0 +1,1 @@
+//! The examples are in `examples/`; this crate only holds their dependencies.

@@ -1,0 +1,11 @@
+//! The first floor: what checks there are.
+//!
+//! The attribute's static data, the linker's slice of it, the checks made at run time and the
+//! dependencies they ask for come in; a validated list of checks, or every reason why there is
+//! none, goes out. Nothing here runs a check.
+
+pub(crate) mod descriptor;
+pub(crate) mod provided;
+pub(crate) mod registry;
+pub(crate) mod result;
+pub(crate) mod settings;

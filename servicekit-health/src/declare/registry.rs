@@ -1,0 +1,40 @@
+//! The annotated functions of the whole program, gathered by the linker.
+//!
+//! This is the only global of the crate, and it is read-only data. Everything behind it takes its
+//! checks as a value, so tests make as many registries as they like.
+
+use super::descriptor::CheckDescriptor;
+
+/// A section is found by this bare name alone, anywhere in the program: hence the length, and the
+/// version.
+#[linkme::distributed_slice]
+pub static SERVICEKIT_HEALTH_CHECKS_V0_1: [CheckDescriptor];
+
+/// The annotated functions that are linked into this program, in no particular order.
+pub(crate) fn linked() -> &'static [CheckDescriptor] {
+    // Miri cannot read what a linker would gather.
+    if cfg!(miri) {
+        return &[];
+    }
+    &SERVICEKIT_HEALTH_CHECKS_V0_1
+}
+
+/// Every annotated function that is linked into this program, by name.
+///
+/// A crate of which nothing is used is not linked, and neither are its checks:
+/// `use my_checks as _;` brings them in.
+///
+/// ```standalone_crate
+/// use servicekit_health as health;
+///
+/// #[health::health_check]
+/// async fn clock() {}
+///
+/// let names: Vec<_> = health::registered().map(|check| check.name).collect();
+/// assert_eq!(names, ["clock"]);
+/// ```
+pub fn registered() -> impl Iterator<Item = &'static CheckDescriptor> {
+    let mut checks: Vec<_> = linked().iter().collect();
+    checks.sort_by_key(|check| (check.name, check.module, check.function));
+    checks.into_iter()
+}

@@ -1,0 +1,32 @@
+//! Health checks for axum.
+
+// The attribute names this crate by its path from outside, also inside it.
+extern crate self as servicekit_health;
+
+mod declare;
+mod evaluate;
+
+pub use declare::descriptor::CheckDescriptor;
+pub use declare::registry::registered;
+pub use declare::result::IntoCheckResult;
+pub use declare::settings::{Probes, Settings};
+pub use evaluate::model::{
+    CheckReport, CheckResult, HealthState, ParseHealthStateError, Probe, Report, Transition,
+};
+pub use servicekit_health_macros::health_check;
+
+/// What the attribute's expansion names. Not for direct use: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use core::{file, line, module_path};
+    pub use std::boxed::Box;
+
+    pub use linkme;
+
+    pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
+    pub use crate::declare::provided::{Dependency, Parameter, Provided};
+    pub use crate::declare::registry::SERVICEKIT_HEALTH_CHECKS_V0_1;
+    pub use crate::declare::result::IntoCheckResult;
+    pub use crate::declare::settings::Settings;
+    pub use crate::evaluate::model::{HealthState, Probe};
+}
