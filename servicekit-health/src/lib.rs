@@ -3,17 +3,42 @@
 // The attribute names this crate by its path from outside, also inside it.
 extern crate self as servicekit_health;
 
+mod builder;
 mod declare;
 mod evaluate;
+mod expose;
+mod handle;
 
+use axum::Router;
+
+pub use builder::HealthBuilder;
+pub use declare::check::Check;
 pub use declare::descriptor::CheckDescriptor;
+pub use declare::error::BuildError;
 pub use declare::registry::registered;
 pub use declare::result::IntoCheckResult;
 pub use declare::settings::{Probes, Settings};
 pub use evaluate::model::{
     CheckReport, CheckResult, HealthState, ParseHealthStateError, Probe, Report, Transition,
 };
+pub use expose::settings::Details;
+pub use handle::Health;
 pub use servicekit_health_macros::health_check;
+
+/// A builder with every linked check and the default settings.
+pub fn builder() -> HealthBuilder {
+    HealthBuilder::new()
+}
+
+/// The endpoints with the default settings: zero configuration.
+///
+/// # Panics
+/// Where the linked checks contradict each other or need a dependency; [`builder`] gives both a
+/// better place.
+#[track_caller]
+pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    builder().router()
+}
 
 /// What the attribute's expansion names. Not for direct use: it changes without notice.
 #[doc(hidden)]

@@ -4,8 +4,11 @@
 //! dependencies they ask for come in; a validated list of checks, or every reason why there is
 //! none, goes out. Nothing here runs a check.
 
+pub(crate) mod check;
 pub(crate) mod descriptor;
+pub(crate) mod error;
 pub(crate) mod provided;
 pub(crate) mod registry;
 pub(crate) mod result;
 pub(crate) mod settings;
+pub(crate) mod validate;

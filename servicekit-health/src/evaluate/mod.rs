@@ -1,2 +1,12 @@
 //! The second floor: what is known of the checks.
+//!
+//! The model is what goes out, the state is what is known of one check, a slot is one check at
+//! work, and the engine is all of them. Nothing here knows HTTP.
+
+pub(crate) mod engine;
+pub(crate) mod lifecycle;
 pub(crate) mod model;
+pub(crate) mod scrub;
+pub(crate) mod slot;
+pub(crate) mod state;
+pub(crate) mod transitions;

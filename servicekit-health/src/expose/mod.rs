@@ -1,0 +1,140 @@
+//! The third floor: the ways to ask.
+//!
+//! Each is thin and only reads: it parses the request, asks the engine and writes the answer.
+//! Nothing here runs a check.
+
+mod accept;
+mod encode;
+mod problem;
+mod query;
+mod report;
+mod select;
+pub(crate) mod settings;
+mod stream;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::routing::any;
+use tokio::sync::Semaphore;
+
+use self::encode::Frame;
+use self::problem::Problem;
+use self::settings::{Details, Settings};
+use crate::evaluate::engine::{Engine, Scope, Shared};
+use crate::evaluate::model::Probe;
+
+/// The methods of every endpoint.
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// What all endpoints of one `Health` share.
+pub(crate) struct Surface {
+    engine: Arc<Engine>,
+    settings: Settings,
+    streams: Arc<Semaphore>,
+    frames: [[Mutex<Option<(Arc<Shared>, Frame)>>; Details::ALL.len()]; Scope::ALL.len()],
+}
+
+impl Surface {
+    pub(crate) fn new(engine: Arc<Engine>, settings: Settings) -> Self {
+        Self {
+            engine,
+            streams: Arc::new(Semaphore::new(settings.max_streams)),
+            settings,
+            frames: Default::default(),
+        }
+    }
+
+    /// The plain report, encoded by the first who reads it and shared by all others.
+    fn frame(&self, scope: Scope, shared: &Arc<Shared>, details: Details) -> Frame {
+        let cell = &self.frames[scope.index()][details as usize];
+        let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*cell {
+            Some((encoded, frame)) if Arc::ptr_eq(encoded, shared) => frame.clone(),
+            _ => {
+                let frame = Frame::of(&shared.report, details, false);
+                *cell = Some((Arc::clone(shared), frame.clone()));
+                frame
+            }
+        }
+    }
+}
+
+/// The endpoints of `surface`.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -> Router<S> {
+    let report = |scope: Scope| {
+        let surface = Arc::clone(surface);
+        any(move |request| {
+            answer(surface, request, move |surface, parts| async move {
+                report::of_scope(&surface, scope, &parts).await
+            })
+        })
+    };
+    let check = {
+        let surface = Arc::clone(surface);
+        any(move |name, request| {
+            answer(surface, request, move |surface, parts| async move {
+                report::of_check(&surface, name, &parts).await
+            })
+        })
+    };
+    let stream = {
+        let surface = Arc::clone(surface);
+        any(move |request| {
+            answer(surface, request, |surface, parts| async move {
+                stream::open(&surface, &parts).await
+            })
+        })
+    };
+    let mut router = Router::new()
+        .route("/health", report(Scope::All))
+        .route("/health/", report(Scope::All))
+        .route("/health/{name}", check)
+        .route("/health/$stream", stream.clone())
+        // A path is matched as it was sent, and many clients send the `$` encoded.
+        .route("/health/%24stream", stream);
+    for (probe, path) in Probe::ALL.into_iter().zip(&surface.settings.probe_paths) {
+        if let Some(path) = path {
+            router = router.route(path, report(Scope::Probe(probe)));
+        }
+    }
+    router
+}
+
+/// What every endpoint does alike: methods, errors, and the headers of all answers.
+async fn answer<F>(
+    surface: Arc<Surface>,
+    request: Request,
+    get: impl FnOnce(Arc<Surface>, Parts) -> F,
+) -> Response<Body>
+where
+    F: Future<Output = Result<Response<Body>, Problem>>,
+{
+    let (parts, _) = request.into_parts();
+    let method = parts.method.clone();
+    let result = match method {
+        Method::GET | Method::HEAD | Method::OPTIONS => get(surface, parts).await,
+        _ => Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "health is read with GET, HEAD or OPTIONS",
+        )),
+    };
+    let mut response = result.unwrap_or_else(Problem::into_response);
+    if method == Method::OPTIONS {
+        *response.body_mut() = Body::empty();
+    }
+    let headers = response.headers_mut();
+    if method != Method::GET {
+        headers.insert(header::ALLOW, ALLOWED);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

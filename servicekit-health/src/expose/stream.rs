@@ -1,0 +1,223 @@
+//! `GET /health/$stream`: the report as server-sent events.
+//!
+//! A stream asks the engine at each tick, like any other reader, so any number of them costs no
+//! more runs than one. A reader that is slow skips to the newest state: nothing is queued.
+
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use futures_util::stream;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::Surface;
+use super::encode::Frame;
+use super::problem::Problem;
+use super::query::Query;
+use super::select::select;
+use super::settings::Details;
+use crate::evaluate::engine::Scope;
+
+/// After this much silence a comment tells proxies and clients that the stream is alive; many give
+/// up after five seconds.
+const SILENCE: Duration = Duration::from_secs(4);
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// When a client that found no free stream may try again, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+pub(crate) async fn open(
+    surface: &Arc<Surface>,
+    request: &Parts,
+) -> Result<Response<Body>, Problem> {
+    let details = surface.settings.details_of(request);
+    let query = Query::parse(request.uri.query().unwrap_or_default())?;
+    let (period, on_change) = (query.poll_interval()?, query.on_change()?);
+    let engine = &surface.engine;
+    let selected = if query.criteria.is_empty() {
+        None
+    } else {
+        Some(select(
+            engine,
+            engine.members(Scope::All),
+            &query.criteria,
+            details,
+        )?)
+    };
+    let permit = Arc::clone(&surface.streams)
+        .try_acquire_owned()
+        .map_err(full)?;
+    let body = if request.method == Method::GET {
+        let events = Events {
+            surface: Arc::clone(surface),
+            view: View {
+                selected,
+                details,
+                verbose: query.verbose,
+            },
+            ticks: ticks(period),
+            told: on_change.then(Told::default),
+            quiet_since: Instant::now(),
+            draining: Box::pin(engine.lifecycle.draining()),
+            phase: Phase::First,
+            _permit: permit,
+        };
+        Body::from_stream(stream::unfold(events, async |mut events| {
+            let event = events.next().await?;
+            Some((Ok::<_, std::convert::Infallible>(event), events))
+        }))
+    } else {
+        Body::empty()
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    // NGINX would hold back even the head until its buffer is full.
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    Ok(response)
+}
+
+fn full(_: TryAcquireError) -> Problem {
+    let detail = "as many streams as this service allows are open";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .with_header(header::RETRY_AFTER, RETRY_AFTER)
+}
+
+/// The first at once, then on a steady grid, whatever an answer takes.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
+/// One open stream.
+struct Events {
+    surface: Arc<Surface>,
+    view: View,
+    ticks: Interval,
+    /// What was sent last, where only changes are sent.
+    told: Option<Told>,
+    quiet_since: Instant,
+    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+    phase: Phase,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a stream shows.
+struct View {
+    /// `None` is every check.
+    selected: Option<Vec<usize>>,
+    details: Details,
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has been sent.
+    First,
+    Open,
+    /// A tick has come, its event has not.
+    Due,
+    Ended,
+}
+
+/// A fingerprint of what was sent: keeping the bytes would let a query decide how much is held.
+#[derive(Default)]
+struct Told {
+    hasher: RandomState,
+    last: Option<u64>,
+}
+
+impl Told {
+    fn is_news(&mut self, json: &[u8]) -> bool {
+        let now = Some(self.hasher.hash_one(json));
+        std::mem::replace(&mut self.last, now) != now
+    }
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            let silence = sleep_until(self.quiet_since + SILENCE);
+            match self.phase {
+                Phase::Ended => return None,
+                Phase::Open => tokio::select! {
+                    biased;
+                    () = &mut self.draining => {
+                        self.phase = Phase::Ended;
+                        return Some(self.view.last_event(&self.surface));
+                    }
+                    _ = self.ticks.tick() => self.phase = Phase::Due,
+                    () = silence => return Some(self.comment()),
+                },
+                Phase::First | Phase::Due => {
+                    let (event, plain) = tokio::select! {
+                        biased;
+                        event = self.view.event(&self.surface, self.told.is_some()) => event,
+                        () = silence => return Some(self.comment()),
+                    };
+                    if self.phase == Phase::First {
+                        self.ticks.reset();
+                    }
+                    let drains = self.surface.engine.lifecycle.is_draining();
+                    self.phase = if drains { Phase::Ended } else { Phase::Open };
+                    let is_news = self.told.as_mut().is_none_or(|told| told.is_news(&plain));
+                    if is_news || drains {
+                        self.quiet_since = Instant::now();
+                        return Some(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn comment(&mut self) -> Bytes {
+        self.quiet_since = Instant::now();
+        COMMENT
+    }
+}
+
+impl View {
+    /// The event of now, and the plain JSON that tells whether it is news, if that is wanted.
+    async fn event(&self, surface: &Surface, compared: bool) -> (Bytes, Bytes) {
+        let engine = &surface.engine;
+        if self.selected.is_none() && !self.verbose {
+            let shared = engine.shared(Scope::All).await;
+            let frame = surface.frame(Scope::All, &shared, self.details);
+            let json = frame.json();
+            return (frame.into_event(), json);
+        }
+        let report = match &self.selected {
+            Some(selected) => engine.report_of(selected, true).await,
+            None => engine.report(Scope::All).await,
+        };
+        let event = Frame::of(&report, self.details, self.verbose);
+        let plain = match (compared, self.verbose) {
+            (false, _) => Bytes::new(),
+            (true, false) => event.json(),
+            (true, true) => Frame::of(&report, self.details, false).json(),
+        };
+        (event.into_event(), plain)
+    }
+
+    /// What is known when draining begins: nothing that hangs may hold up the end.
+    fn last_event(&self, surface: &Surface) -> Bytes {
+        let engine = &surface.engine;
+        let report = match &self.selected {
+            Some(selected) => engine.known(selected, true),
+            None => engine.known(&engine.members(Scope::All), true),
+        };
+        Frame::of(&report, self.details, self.verbose).into_event()
+    }
+}
