@@ -18,7 +18,7 @@ pub use servicekit_health_macros::health_check;
 /// What the attribute's expansion names. Not for direct use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use core::{file, line, module_path};
+    pub use core::{concat, file, line, module_path};
     pub use std::boxed::Box;
 
     pub use linkme;

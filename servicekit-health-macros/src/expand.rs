@@ -1,0 +1,188 @@
+//! Writes the code of a valid check: the function as it was, and beside it one nameless constant
+//! that holds the check's static data and the one function that calls it.
+//!
+//! Every token is resolved where this crate says and reported where the user can act on it: what a
+//! future lacks at the function's name, what a return type lacks at that type. Names that the
+//! user's code could have too are avoided: its functions and types are named from inside.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Meta, ReturnType};
+
+use crate::check::Check;
+use crate::dependency::Dependency;
+use crate::description;
+use crate::settings::{Probe, Settings, State};
+use crate::signature::function_name;
+
+pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
+    let path = if let Some(path) = &check.settings.krate {
+        path.to_token_stream()
+    } else {
+        quote_spanned!(here=> ::servicekit_health)
+    };
+    let health = quote_spanned!(here=> __servicekit_health);
+    let lints = lints(&check.function.attributes);
+    let run = run(check, &health);
+    let descriptor = descriptor(check, &health);
+    quote_spanned! {here=>
+        #item
+
+        #lints
+        const _: () = {
+            use #path::__private as #health;
+
+            #run
+
+            #[#health::linkme::distributed_slice(#health::SERVICEKIT_HEALTH_CHECKS_V0_1)]
+            #[linkme(crate = #health::linkme)]
+            static __SERVICEKIT_HEALTH_CHECK: #health::CheckDescriptor = #descriptor;
+        };
+    }
+}
+
+/// What the user allows on the function is allowed where it is called, too.
+fn lints(attributes: &[Attribute]) -> TokenStream {
+    let mut lints = TokenStream::new();
+    for attribute in attributes {
+        let path = attribute.path();
+        if path.is_ident("deprecated") {
+            lints.extend(quote!(#[allow(deprecated)]));
+        } else if let Meta::List(list) = &attribute.meta
+            && (path.is_ident("allow") || path.is_ident("expect"))
+        {
+            let allowed = &list.tokens;
+            lints.extend(quote!(#[allow(#allowed)]));
+        }
+    }
+    lints
+}
+
+/// The function that finds the dependencies, calls the user's function and converts what it
+/// returns.
+fn run(check: &Check, health: &TokenStream) -> TokenStream {
+    let signature = &check.function.signature;
+    let function = &signature.ident;
+    let at_name = Span::mixed_site().located_at(function.span());
+    let at_output = match &signature.output {
+        ReturnType::Default => at_name,
+        ReturnType::Type(_, output) => Span::mixed_site().located_at(output.span()),
+    };
+    let provided = if check.parameters.is_empty() {
+        format_ident!("_", span = at_name)
+    } else {
+        format_ident!("provided", span = at_name)
+    };
+    let arguments = check.parameters.iter().map(|parameter| {
+        let conditions = &parameter.conditions;
+        let argument = match &parameter.dependency {
+            Dependency::Borrowed(_) => quote_spanned!(at_name=> #provided.borrowed()),
+            Dependency::Optional(_) => quote_spanned!(at_name=> #provided.optional()),
+            Dependency::Cloned(ty) => quote_spanned!(at_name=> #provided.cloned::<#ty>()),
+        };
+        quote!(#(#conditions)* #argument)
+    });
+    let call = quote_spanned!(at_name=> #function(#(#arguments),*));
+    let convert = quote_spanned! {at_output=>
+        #health::IntoCheckResult::into_check_result(outcome)
+    };
+    if check.settings.blocking.is_some() {
+        return quote_spanned! {at_name=>
+            fn __servicekit_health_run(#provided: #health::Provided) -> #health::Outcome {
+                let outcome = #call;
+                #convert
+            }
+        };
+    }
+    quote_spanned! {at_name=>
+        fn __servicekit_health_run(#provided: #health::Provided) -> #health::RunFuture {
+            #health::Box::pin(async move {
+                let outcome = #call.await;
+                #convert
+            })
+        }
+    }
+}
+
+/// The check's static data. What is not written keeps its default unmentioned.
+fn descriptor(check: &Check, health: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
+    let function = function_name(&check.function.signature);
+    let name = match &check.settings.name {
+        Some(name) => name.value(),
+        None => function.clone(),
+    };
+    let parameters = check.parameters.iter().map(|parameter| {
+        let conditions = &parameter.conditions;
+        let parameter = match &parameter.dependency {
+            Dependency::Borrowed(ty) | Dependency::Cloned(ty) => {
+                quote_spanned!(here=> #health::Parameter::required::<#ty>())
+            }
+            Dependency::Optional(ty) => {
+                quote_spanned!(here=> #health::Parameter::optional::<#ty>())
+            }
+        };
+        quote!(#(#conditions)* #parameter)
+    });
+    let settings = settings(&check.settings, health);
+    let variant = if check.settings.blocking.is_some() {
+        quote_spanned!(here=> Blocking)
+    } else {
+        quote_spanned!(here=> Async)
+    };
+    let description = description::of(&check.function.attributes, health)
+        .map(|text| quote_spanned!(here=> .description(#text)));
+    let tags = &check.settings.tags;
+    let tags = (!tags.is_empty()).then(|| quote_spanned!(here=> .tags(&[#(#tags),*])));
+    quote_spanned! {here=>
+        #health::CheckDescriptor::new(
+            #name,
+            (#health::module_path!(), #function),
+            (#health::file!(), #health::line!()),
+            #settings,
+            &[#(#parameters),*],
+            #health::Run::#variant(__servicekit_health_run),
+        )
+        #description
+        #tags
+    }
+}
+
+fn settings(settings: &Settings, health: &TokenStream) -> TokenStream {
+    let here = Span::mixed_site();
+    let mut chain = quote_spanned!(here=> #health::Settings::DEFAULT);
+    let mut set = |call: TokenStream| chain.extend(call);
+    if let Some(state) = settings.on_error {
+        let state = match state {
+            State::Degraded => quote_spanned!(here=> Degraded),
+            State::Unhealthy => quote_spanned!(here=> Unhealthy),
+        };
+        set(quote_spanned!(here=> .on_error(#health::HealthState::#state)));
+    }
+    if let Some(millis) = settings.timeout {
+        set(quote_spanned!(here=> .timeout(#millis)));
+    }
+    if let Some(millis) = settings.cache {
+        set(quote_spanned!(here=> .cache(#millis)));
+    }
+    if let Some(millis) = settings.interval {
+        set(quote_spanned!(here=> .interval(#millis)));
+    }
+    if !settings.probes.is_empty() {
+        let probes = settings.probes.iter().map(|probe| match probe {
+            Probe::Liveness => quote_spanned!(here=> #health::Probe::Liveness),
+            Probe::Readiness => quote_spanned!(here=> #health::Probe::Readiness),
+            Probe::Startup => quote_spanned!(here=> #health::Probe::Startup),
+        });
+        set(quote_spanned!(here=> .probe(&[#(#probes),*])));
+    }
+    if let Some(results) = settings.failure_threshold {
+        set(quote_spanned!(here=> .failure_threshold(#results)));
+    }
+    if let Some(results) = settings.success_threshold {
+        set(quote_spanned!(here=> .success_threshold(#results)));
+    }
+    chain
+}
