@@ -32,8 +32,9 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Ident(key) => {
-                let value = value_of(&key, &mut tokens, errors);
-                arguments.push(Argument { key, value });
+                if let Some(value) = value_of(&key, &mut tokens, errors) {
+                    arguments.push(Argument { key, value });
+                }
                 end_of_argument(&mut tokens, errors);
             }
             TokenTree::Punct(comma) if comma.as_char() == ',' => {
@@ -60,23 +61,24 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
     arguments
 }
 
-fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Value {
+/// What follows a key; `None` where that was no key after all, which is then reported.
+fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Option<Value> {
     let example = Key::find(key).map_or("key = value", Key::example);
     if tokens.at_end_of_argument() {
-        return Value::Absent;
+        return Some(Value::Absent);
     }
     if let Some(equals) = tokens.next_if('=') {
-        if let Some(second) = tokens.next_if('=') {
-            errors.at(second, format!("one `=` is enough: write `{example}`"));
+        if let Some(second) = tokens.next_if('=').or_else(|| tokens.next_if('>')) {
+            errors.at(second, format!("a lone `=` is expected: write `{example}`"));
         }
         if tokens.at_end_of_argument() {
             errors.at(
                 equals,
                 format!("`{key}` needs a value, such as `{example}`"),
             );
-            return Value::Unreadable;
+            return Some(Value::Unreadable);
         }
-        return read(tokens, errors);
+        return Some(read(tokens, errors));
     }
     if let Some(colon) = tokens.next_if(':') {
         if let Some(second) = tokens.next_if(':') {
@@ -85,16 +87,16 @@ fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Value {
                 format!("expected a key, one of {}", keys::list(Key::ALL)),
             );
             tokens.skip_to_comma();
-            return Value::Unreadable;
+            return None;
         }
         errors.at(colon, format!("expected `=`: write `{example}`"));
-        return if tokens.at_end_of_argument() {
+        return Some(if tokens.at_end_of_argument() {
             Value::Unreadable
         } else {
             read(tokens, errors)
-        };
+        });
     }
-    match tokens.peek() {
+    Some(match tokens.peek() {
         Some(TokenTree::Literal(literal)) => {
             errors.at(literal, format!("expected `=`: write `{key} = {literal}`"));
             read(tokens, errors)
@@ -114,6 +116,7 @@ fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Value {
             };
             errors.at(&group, format!("expected `=`: write `{write}`"));
             match <[Value; 1]>::try_from(elements) {
+                _ if write == "blocking" => Value::Absent,
                 Ok([only]) => only,
                 Err(_) => Value::Unreadable,
             }
@@ -123,7 +126,7 @@ fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Value {
             errors.at(rest, format!("expected `=` or `,` after `{key}`"));
             Value::Unreadable
         }
-    }
+    })
 }
 
 /// One value: a literal, an array, or else everything up to the next comma.

@@ -87,7 +87,8 @@ fn owned(ty: &Type, borrow: &str, errors: &mut Errors) -> bool {
                 ty,
                 format!(
                     "slices have no size of their own: provide a `Vec<{element}>` and take \
-                     `{borrow}Vec<{element}>`, better a newtype of it"
+                     `{borrow}Vec<{element}>` or, better, a type of its own, such as `struct \
+                     Peers(Vec<{element}>)`"
                 ),
             );
             false
@@ -96,8 +97,8 @@ fn owned(ty: &Type, borrow: &str, errors: &mut Errors) -> bool {
             errors.at(
                 ty,
                 format!(
-                    "`str` has no size of its own: provide a `String` and take `{borrow}String`, \
-                     better a newtype of it, such as `struct DatabaseUrl(String)`"
+                    "`str` has no size of its own: provide a `String` and take `{borrow}String` or, \
+                     better, a type of its own, such as `struct DatabaseUrl(String)`"
                 ),
             );
             false

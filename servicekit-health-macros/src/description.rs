@@ -1,11 +1,11 @@
 //! The function's doc comment as plain text: the check's description.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 /// The text as an expression of type `&'static str`; `None` where there is no doc comment.
-pub(crate) fn of(attributes: &[Attribute], health: &TokenStream) -> Option<TokenStream> {
+pub(crate) fn of(attributes: &[Attribute], health: &Ident) -> Option<TokenStream> {
     let docs: Vec<&Expr> = attributes.iter().filter_map(doc).collect();
     let literals: Option<Vec<String>> = docs.iter().map(|doc| literal(doc)).collect();
     let Some(lines) = literals else {

@@ -6,9 +6,8 @@
 //! user's code could have too are avoided: its functions and types are named from inside.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::spanned::Spanned as _;
-use syn::{Attribute, Meta, ReturnType};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Ident, Meta, ReturnType, Signature};
 
 use crate::check::Check;
 use crate::dependency::Dependency;
@@ -18,29 +17,34 @@ use crate::signature::function_name;
 
 pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
     let here = Span::mixed_site();
-    let path = if let Some(path) = &check.settings.krate {
-        path.to_token_stream()
+    let private = if let Some(path) = &check.settings.krate {
+        let (_, end) = ends(path);
+        let at_path = Span::mixed_site().located_at(end);
+        quote_spanned!(at_path=> #path::__private)
     } else {
-        quote_spanned!(here=> ::servicekit_health)
+        quote_spanned!(here=> ::servicekit_health::__private)
     };
-    let health = quote_spanned!(here=> __servicekit_health);
+    let health = alias(here);
     let lints = lints(&check.function.attributes);
-    let run = run(check, &health);
+    let run = run(check);
     let descriptor = descriptor(check, &health);
     quote_spanned! {here=>
         #item
 
         #lints
         const _: () = {
-            use #path::__private as #health;
+            use #private as #health;
 
             #run
 
-            #[#health::linkme::distributed_slice(#health::SERVICEKIT_HEALTH_CHECKS_V0_1)]
-            #[linkme(crate = #health::linkme)]
-            static __SERVICEKIT_HEALTH_CHECK: #health::CheckDescriptor = #descriptor;
+            #health::register! { #descriptor }
         };
     }
+}
+
+/// The one name by which the expansion calls this crate's runtime half.
+fn alias(span: Span) -> Ident {
+    Ident::new("__servicekit_health", span)
 }
 
 /// What the user allows on the function is allowed where it is called, too.
@@ -62,18 +66,14 @@ fn lints(attributes: &[Attribute]) -> TokenStream {
 
 /// The function that finds the dependencies, calls the user's function and converts what it
 /// returns.
-fn run(check: &Check, health: &TokenStream) -> TokenStream {
+fn run(check: &Check) -> TokenStream {
     let signature = &check.function.signature;
-    let function = &signature.ident;
-    let at_name = Span::mixed_site().located_at(function.span());
-    let at_output = match &signature.output {
-        ReturnType::Default => at_name,
-        ReturnType::Type(_, output) => Span::mixed_site().located_at(output.span()),
-    };
+    let at_name = Span::mixed_site().located_at(signature.ident.span());
+    let health = alias(at_name);
     let provided = if check.parameters.is_empty() {
-        format_ident!("_", span = at_name)
+        Ident::new("_", at_name)
     } else {
-        format_ident!("provided", span = at_name)
+        Ident::new("provided", at_name)
     };
     let arguments = check.parameters.iter().map(|parameter| {
         let conditions = &parameter.conditions;
@@ -84,30 +84,52 @@ fn run(check: &Check, health: &TokenStream) -> TokenStream {
         };
         quote!(#(#conditions)* #argument)
     });
-    let call = quote_spanned!(at_name=> #function(#(#arguments),*));
-    let convert = quote_spanned! {at_output=>
-        #health::IntoCheckResult::into_check_result(outcome)
-    };
+    let arguments = quote!(#(#arguments),*);
     if check.settings.blocking.is_some() {
+        let outcome = outcome(signature, &arguments, None);
         return quote_spanned! {at_name=>
             fn __servicekit_health_run(#provided: #health::Provided) -> #health::Outcome {
-                let outcome = #call;
-                #convert
+                #outcome
             }
         };
     }
+    let outcome = outcome(signature, &arguments, Some("await"));
     quote_spanned! {at_name=>
         fn __servicekit_health_run(#provided: #health::Provided) -> #health::RunFuture {
-            #health::Box::pin(async move {
-                let outcome = #call.await;
-                #convert
-            })
+            #health::Box::pin(async move { #outcome })
         }
     }
 }
 
+/// The call and its conversion. The call's first token stands where the return type begins, its
+/// last where that ends: so a type that is no check result is underlined as a whole.
+fn outcome(signature: &Signature, arguments: &TokenStream, wait: Option<&str>) -> TokenStream {
+    let mut function = signature.ident.clone();
+    let (begin, end) = match &signature.output {
+        ReturnType::Default => (function.span(), function.span()),
+        ReturnType::Type(_, output) => ends(output),
+    };
+    function.set_span(function.span().located_at(begin));
+    let begin = Span::mixed_site().located_at(begin);
+    let end = Span::mixed_site().located_at(end);
+    let health = alias(begin);
+    let wait = wait.map(|wait| {
+        let wait = Ident::new(wait, end);
+        quote_spanned!(end=> .#wait)
+    });
+    let call = quote_spanned!(end=> #function(#arguments)#wait);
+    quote_spanned!(begin=> #health::IntoCheckResult::into_check_result(#call))
+}
+
+/// The spans of the first and the last token.
+fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut tokens = tokens.to_token_stream().into_iter();
+    let begin = tokens.next().map_or_else(Span::call_site, |it| it.span());
+    (begin, tokens.last().map_or(begin, |it| it.span()))
+}
+
 /// The check's static data. What is not written keeps its default unmentioned.
-fn descriptor(check: &Check, health: &TokenStream) -> TokenStream {
+fn descriptor(check: &Check, health: &Ident) -> TokenStream {
     let here = Span::mixed_site();
     let function = function_name(&check.function.signature);
     let name = match &check.settings.name {
@@ -150,7 +172,7 @@ fn descriptor(check: &Check, health: &TokenStream) -> TokenStream {
     }
 }
 
-fn settings(settings: &Settings, health: &TokenStream) -> TokenStream {
+fn settings(settings: &Settings, health: &Ident) -> TokenStream {
     let here = Span::mixed_site();
     let mut chain = quote_spanned!(here=> #health::Settings::DEFAULT);
     let mut set = |call: TokenStream| chain.extend(call);

@@ -29,9 +29,10 @@ pub(crate) fn problem(name: &str) -> Option<String> {
     if let Some(odd) = name.chars().find(|char| !allowed(*char)) {
         let odd = odd.escape_debug();
         let tame = tame(name);
+        // Without its umlauts a word is no word any more.
         let write = match problem(&tame) {
-            None => format!("; `\"{tame}\"` would do"),
-            Some(_) => String::new(),
+            None if name.is_ascii() => format!("; `\"{tame}\"` would do"),
+            _ => String::new(),
         };
         return Some(format!(
             "only ASCII letters, digits, `.`, `_` and `-` are allowed, not `{odd}`{write}"

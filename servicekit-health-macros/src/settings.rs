@@ -109,7 +109,7 @@ impl Settings {
             Key::SuccessThreshold => self.success_threshold = threshold(key, value, errors),
             Key::Tags => {
                 self.tags = text::several(key, value, errors);
-                self.tags.retain(|tag| name::check("tag", tag, errors));
+                self.tags.retain(|text| tag(text, errors));
             }
             Key::Blocking => match value {
                 Value::Absent => self.blocking = Some(word.clone()),
@@ -171,7 +171,7 @@ fn probe(text: &LitStr, errors: &mut Errors) -> Option<Probe> {
         "start" | "started" | "startupz" | "/startupz" => Some("startup"),
         other => nearest(other, &PROBES),
     };
-    let message = match list_in_one_string(&value, &PROBES) {
+    let message = match list_in_one_string(&value, |part| PROBES.contains(&part)) {
         Some(array) => format!("several probes are an array: write `probe = {array}`"),
         None => format!(
             "a probe is `\"liveness\"`, `\"readiness\"` or `\"startup\"`{}",
@@ -182,15 +182,26 @@ fn probe(text: &LitStr, errors: &mut Errors) -> Option<Probe> {
     None
 }
 
+fn tag(text: &LitStr, errors: &mut Errors) -> bool {
+    let several = list_in_one_string(&text.value(), |part| name::problem(part).is_none());
+    if let Some(array) = several {
+        let message = format!("several tags are an array: write `tags = {array}`");
+        errors.at(text, message);
+        return false;
+    }
+    name::check("tag", text, errors)
+}
+
 /// `"liveness, readiness"` as the array that it was meant to be.
-fn list_in_one_string(value: &str, words: &[&str]) -> Option<String> {
-    let separators = |char: char| matches!(char, ',' | ' ' | '|' | '+' | ';');
+fn list_in_one_string(value: &str, known: impl Fn(&str) -> bool) -> Option<String> {
+    let separators = |char: char| matches!(char, ',' | '|' | '+' | ';') || char.is_whitespace();
+    value.contains([',', '|', '+', ';']).then_some(())?;
     let parts: Vec<_> = value
         .split(separators)
         .filter(|part| !part.is_empty())
         .collect();
-    let known = parts.len() > 1 && parts.iter().all(|part| words.contains(part));
-    known.then(|| format!("[\"{}\"]", parts.join("\", \"")))
+    let all_known = parts.len() > 1 && parts.iter().all(|part| known(part));
+    all_known.then(|| format!("[\"{}\"]", parts.join("\", \"")))
 }
 
 fn did_you_mean(word: Option<&str>) -> String {

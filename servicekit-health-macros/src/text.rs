@@ -22,8 +22,11 @@ pub(crate) fn one(key: Key, value: &Value, errors: &mut Errors) -> Option<LitStr
             );
             None
         }
-        Value::Array(span, _) => {
-            let example = key.example();
+        Value::Array(span, elements) => {
+            let example = match elements.as_slice() {
+                [Value::Literal(Lit::Str(only))] => format!("{word} = \"{}\"", only.value()),
+                _ => key.example().to_owned(),
+            };
             errors.at_span(
                 *span,
                 format!("`{word}` takes one string, not an array: write `{example}`"),

@@ -23,6 +23,7 @@ pub mod __private {
 
     pub use linkme;
 
+    pub use crate::__register as register;
     pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
     pub use crate::declare::provided::{Dependency, Parameter, Provided};
     pub use crate::declare::registry::SERVICEKIT_HEALTH_CHECKS_V0_1;
