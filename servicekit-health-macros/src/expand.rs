@@ -7,7 +7,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Ident, Meta, ReturnType, Signature};
+use syn::{Attribute, Ident, Meta, Path, ReturnType, Signature};
 
 use crate::check::Check;
 use crate::dependency::Dependency;
@@ -17,13 +17,7 @@ use crate::signature::function_name;
 
 pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
     let here = Span::mixed_site();
-    let private = if let Some(path) = &check.settings.krate {
-        let (_, end) = ends(path);
-        let at_path = Span::mixed_site().located_at(end);
-        quote_spanned!(at_path=> #path::__private)
-    } else {
-        quote_spanned!(here=> ::servicekit_health::__private)
-    };
+    let import = import(check.settings.krate.as_ref());
     let health = alias(here);
     let lints = lints(&check.function.attributes);
     let run = run(check);
@@ -33,13 +27,32 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
 
         #lints
         const _: () = {
-            use #private as #health;
+            #import
 
             #run
 
             #health::register! { #descriptor }
         };
     }
+}
+
+/// The runtime half by its one name in here. A path that leads nowhere is reported where it was
+/// written.
+fn import(path: Option<&Path>) -> TokenStream {
+    let Some(path) = path else {
+        let here = Span::mixed_site();
+        let health = alias(here);
+        return quote_spanned!(here=> use ::servicekit_health::__private as #health;);
+    };
+    let (at_path, _) = ends(path);
+    let at_path = Span::mixed_site().located_at(at_path);
+    let path = path.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(at_path);
+        token
+    });
+    let path: TokenStream = path.collect();
+    let health = alias(at_path);
+    quote_spanned!(at_path=> use #path::__private as #health;)
 }
 
 /// The one name by which the expansion calls this crate's runtime half.

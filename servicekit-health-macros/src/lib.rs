@@ -7,6 +7,8 @@ mod description;
 mod duration;
 mod errors;
 mod expand;
+#[cfg(test)]
+mod expansion;
 mod fallback;
 mod function;
 mod keys;
