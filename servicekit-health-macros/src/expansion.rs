@@ -65,7 +65,7 @@ fn a_check_with_everything() {
         probe = ["liveness", "startup"], failure_threshold = 3, success_threshold = 2,
         tags = ["storage"], crate = "health"
         "#,
-        r#"
+        r"
         /// Session cache.
         #[expect(clippy::unused_async)]
         pub(crate) async fn ping(
@@ -75,7 +75,7 @@ fn a_check_with_everything() {
         ) -> Result<(), Error> {
             client.ping(socket, limit).await
         }
-        "#,
+        ",
         r#"
         /// Session cache.
         #[expect(clippy::unused_async)]
