@@ -2,7 +2,7 @@
 //! signature. The body stays the tokens that it was, valid or not, so an editor can go on
 //! completing inside it.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Signature, Token, Visibility};
 
@@ -15,7 +15,7 @@ pub(crate) struct Function {
 
 /// The function, or `None` if it is something else, which is then reported.
 pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Function> {
-    let head = Head::parse_prefix.parse2(item);
+    let head = Head::parse_prefix.parse2(without_body(item));
     match head {
         Ok(Head::Function(function)) => Some(*function),
         Ok(Head::NoBody(function)) => {
@@ -37,6 +37,19 @@ pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Function> 
             None
         }
     }
+}
+
+/// With empty braces for the body: taking every token of it in hand would be most of the work.
+fn without_body(item: TokenStream) -> TokenStream {
+    let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+    if let Some(TokenTree::Group(body)) = tokens.last_mut()
+        && body.delimiter() == Delimiter::Brace
+    {
+        let span = body.span();
+        *body = Group::new(Delimiter::Brace, TokenStream::new());
+        body.set_span(span);
+    }
+    tokens.into_iter().collect()
 }
 
 enum Head {

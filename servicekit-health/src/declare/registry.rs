@@ -16,11 +16,15 @@ pub static SERVICEKIT_HEALTH_CHECKS_V0_1: [CheckDescriptor];
 #[macro_export]
 macro_rules! __register {
     ($descriptor:expr) => {
+        // Beside the element: what is inside is parsed and printed again by one more macro.
+        const __SERVICEKIT_HEALTH_DESCRIPTOR: $crate::__private::CheckDescriptor = $descriptor;
+
         #[$crate::__private::linkme::distributed_slice(
             $crate::__private::SERVICEKIT_HEALTH_CHECKS_V0_1
         )]
         #[linkme(crate = $crate::__private::linkme)]
-        static __SERVICEKIT_HEALTH_CHECK: $crate::__private::CheckDescriptor = $descriptor;
+        static __SERVICEKIT_HEALTH_CHECK: $crate::__private::CheckDescriptor =
+            __SERVICEKIT_HEALTH_DESCRIPTOR;
     };
 }
 
