@@ -183,7 +183,7 @@ fn end_of_argument(tokens: &mut Tokens, errors: &mut Errors) {
         Some(TokenTree::Ident(next)) => errors.at(next, format!("expected `,` before `{next}`")),
         Some(_) => {
             let rest = tokens.skip_to_comma();
-            errors.at(rest, "expected `,`");
+            errors.at(rest, "expected `,` after the value");
             tokens.next_if(',');
         }
     }

@@ -111,6 +111,50 @@ fn owned(ty: &Type, borrow: &str, errors: &mut Errors) -> bool {
     }
 }
 
+/// The `T` of `State<T>` and the like: what axum's handlers extract from a request.
+pub(crate) fn extracted(ty: &Type) -> Option<String> {
+    let Type::Path(path) = bare(ty) else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let extractor = ["State", "Extension", "Path", "Query", "Json", "Form"];
+    let is_one = extractor.iter().any(|name| last.ident == name);
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if is_one => arguments.args.last().map(show),
+        _ => None,
+    }
+}
+
+/// Reports a `Box<dyn Error>` in what a check returns: as it is not `Send`, it cannot leave the run.
+pub(crate) fn errors_are_sendable(returned: &Type, errors: &mut Errors) {
+    let Type::Path(path) = bare(returned) else {
+        return;
+    };
+    let Some(PathArguments::AngleBracketed(arguments)) =
+        path.path.segments.last().map(|last| &last.arguments)
+    else {
+        return;
+    };
+    for argument in &arguments.args {
+        match argument {
+            GenericArgument::Type(Type::TraitObject(object)) => {
+                let shown = show(&object.bounds);
+                if shown == "Error" || shown.ends_with("::Error") {
+                    errors.at(
+                        object,
+                        format!(
+                            "a check's error is read on another thread: write `dyn {shown} + Send \
+                             + Sync`"
+                        ),
+                    );
+                }
+            }
+            GenericArgument::Type(inner) => errors_are_sendable(inner, errors),
+            _ => {}
+        }
+    }
+}
+
 /// Looks for references and lifetimes inside a type. What is behind `fn(..)` and `dyn` is left to
 /// the compiler: there they can be harmless.
 fn holds_nothing_borrowed(ty: &Type, errors: &mut Errors) -> bool {

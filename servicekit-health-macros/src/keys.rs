@@ -62,6 +62,11 @@ impl Key {
         matches!(self, Self::Timeout | Self::Cache | Self::Interval)
     }
 
+    /// Whether it also takes an array.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(self, Self::Probe | Self::Tags)
+    }
+
     /// The key as it is meant to be written.
     pub(crate) const fn example(self) -> &'static str {
         match self {

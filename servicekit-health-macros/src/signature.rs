@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, FnArg, GenericParam, Meta, Pat, PatType, Safety, Signature};
+use syn::{Attribute, FnArg, GenericParam, Meta, Pat, PatType, ReturnType, Safety, Signature};
 
 use crate::dependency::{self, Dependency};
 use crate::errors::Errors;
@@ -30,6 +30,9 @@ pub(crate) fn validate(
     generics(signature, errors);
     if is_method(signature, errors) {
         return Vec::new();
+    }
+    if let ReturnType::Type(_, returned) = &signature.output {
+        dependency::errors_are_sendable(returned, errors);
     }
     let parameters = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => parameter(typed, errors),
@@ -155,10 +158,18 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
     match &*typed.pat {
         Pat::Wild(_) => {}
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {}
-        pattern => errors.at(
-            pattern,
-            "a dependency has a plain name: take it apart in the function's body",
-        ),
+        pattern => {
+            let message = match dependency::extracted(&typed.ty) {
+                Some(inner) => format!(
+                    "a check has no request to extract from: give `{inner}` to the builder's \
+                     `provide`, and take `&{inner}`"
+                ),
+                None => {
+                    "a dependency has a plain name: take it apart in the function's body".to_owned()
+                }
+            };
+            errors.at(pattern, message);
+        }
     }
     let dependency = dependency::validate(&typed.ty, errors)?;
     let is_cfg = |attribute: &&Attribute| match &attribute.meta {

@@ -1,6 +1,6 @@
 //! Reads the values that are strings, and says of any other what to write instead.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use syn::{Lit, LitStr};
 
 use crate::arguments::Value;
@@ -133,6 +133,11 @@ fn not_a_literal(key: Key, tokens: &TokenStream) -> String {
                 return format!("`{word}` takes a string: write `\"{written}\"`");
             }
         }
+        // `("a", "b")`, `&["a", "b"]`, `vec!["a", "b"]`
+        [.., TokenTree::Group(list)] if key.is_list() && strings(list) => {
+            let list = list.stream();
+            return format!("`{word}` takes an array: write `{word} = [{list}]`");
+        }
         _ => {}
     }
     let example = key.example();
@@ -140,6 +145,15 @@ fn not_a_literal(key: Key, tokens: &TokenStream) -> String {
         "`{word}` takes a string literal, such as `{example}`: an attribute cannot see the value \
          of a constant, a macro or an expression"
     )
+}
+
+fn strings(list: &Group) -> bool {
+    let is_string = |token: &TokenTree| match token {
+        TokenTree::Literal(literal) => literal.to_string().starts_with('"'),
+        TokenTree::Punct(punct) => punct.as_char() == ',',
+        _ => false,
+    };
+    !list.stream().is_empty() && list.stream().into_iter().all(|token| is_string(&token))
 }
 
 fn is_path(token: &TokenTree) -> bool {
