@@ -43,11 +43,12 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// What the attribute's expansion names. Not for direct use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use core::{file, line, module_path};
+    pub use core::{concat, file, line, module_path};
     pub use std::boxed::Box;
 
     pub use linkme;
 
+    pub use crate::__register as register;
     pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
     pub use crate::declare::provided::{Dependency, Parameter, Provided};
     pub use crate::declare::registry::SERVICEKIT_HEALTH_CHECKS_V0_1;

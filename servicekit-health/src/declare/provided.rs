@@ -39,7 +39,7 @@ impl Provided {
     }
 
     /// For a parameter `Option<&T>`.
-    pub fn optional<T: Dependency>(&self) -> Option<&T> {
+    pub fn optional<T: 'static>(&self) -> Option<&T> {
         let (_, value) = self.values.get(&TypeId::of::<T>())?;
         value.downcast_ref()
     }
@@ -48,7 +48,7 @@ impl Provided {
     ///
     /// # Panics
     /// If there is none, which `build` has ruled out.
-    pub fn borrowed<T: Dependency>(&self) -> &T {
+    pub fn borrowed<T: 'static>(&self) -> &T {
         self.optional().expect(VALIDATED)
     }
 
@@ -56,7 +56,7 @@ impl Provided {
     ///
     /// # Panics
     /// If there is none, which `build` has ruled out.
-    pub fn cloned<T: Dependency + Clone>(&self) -> T {
+    pub fn cloned<T: Clone + 'static>(&self) -> T {
         self.borrowed::<T>().clone()
     }
 }

@@ -10,6 +10,24 @@ use super::descriptor::CheckDescriptor;
 #[linkme::distributed_slice]
 pub static SERVICEKIT_HEALTH_CHECKS_V0_1: [CheckDescriptor];
 
+/// Puts one annotated function into the slice. The attribute calls it, so that a crate it cannot
+/// find is one error and not one more about `linkme`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($descriptor:expr) => {
+        // Beside the element: what is inside is parsed and printed again by one more macro.
+        const __SERVICEKIT_HEALTH_DESCRIPTOR: $crate::__private::CheckDescriptor = $descriptor;
+
+        #[$crate::__private::linkme::distributed_slice(
+            $crate::__private::SERVICEKIT_HEALTH_CHECKS_V0_1
+        )]
+        #[linkme(crate = $crate::__private::linkme)]
+        static __SERVICEKIT_HEALTH_CHECK: $crate::__private::CheckDescriptor =
+            __SERVICEKIT_HEALTH_DESCRIPTOR;
+    };
+}
+
 /// The annotated functions that are linked into this program, in no particular order.
 pub(crate) fn linked() -> &'static [CheckDescriptor] {
     // Miri cannot read what a linker would gather.

@@ -1,0 +1,173 @@
+//! What the attribute generates, to be read.
+
+use proc_macro2::TokenStream;
+
+fn expanded(attribute: &str, item: &str) -> String {
+    let parse = |text: &str| text.parse::<TokenStream>().unwrap();
+    pretty(crate::expand(parse(attribute), &parse(item)))
+}
+
+fn pretty(tokens: TokenStream) -> String {
+    prettyplease::unparse(&syn::parse2(tokens).unwrap())
+}
+
+#[track_caller]
+fn assert_expansion(attribute: &str, item: &str, expected: &str) {
+    let expanded = expanded(attribute, item);
+    let expected = pretty(expected.parse().unwrap());
+    // Inside a macro call the printer's spaces depend on how the tokens were made.
+    let dense = |code: &str| code.split_whitespace().collect::<String>();
+    assert!(
+        dense(&expanded) == dense(&expected),
+        "now expands to:\n{expanded}"
+    );
+}
+
+#[test]
+fn the_smallest_check() {
+    assert_expansion(
+        "",
+        "async fn clock() {}",
+        r#"
+        async fn clock() {}
+
+        const _: () = {
+            use ::servicekit_health::__private as __servicekit_health;
+
+            fn __servicekit_health_run(
+                _: __servicekit_health::Provided,
+            ) -> __servicekit_health::RunFuture {
+                __servicekit_health::Box::pin(async move {
+                    __servicekit_health::IntoCheckResult::into_check_result(clock().await)
+                })
+            }
+
+            __servicekit_health::register! {
+                __servicekit_health::CheckDescriptor::new(
+                    "clock",
+                    (__servicekit_health::module_path!(), "clock"),
+                    (__servicekit_health::file!(), __servicekit_health::line!()),
+                    __servicekit_health::Settings::DEFAULT,
+                    &[],
+                    __servicekit_health::Run::Async(__servicekit_health_run),
+                )
+            }
+        };
+        "#,
+    );
+}
+
+#[test]
+fn a_check_with_everything() {
+    assert_expansion(
+        r#"
+        name = "redis", on_error = "degraded", timeout = "300ms", cache = "2s",
+        probe = ["liveness", "startup"], failure_threshold = 3, success_threshold = 2,
+        tags = ["storage"], crate = "health"
+        "#,
+        r"
+        /// Session cache.
+        #[expect(clippy::unused_async)]
+        pub(crate) async fn ping(
+            client: &Client,
+            #[cfg(unix)] socket: Option<&Socket>,
+            limit: u32,
+        ) -> Result<(), Error> {
+            client.ping(socket, limit).await
+        }
+        ",
+        r#"
+        /// Session cache.
+        #[expect(clippy::unused_async)]
+        pub(crate) async fn ping(
+            client: &Client,
+            #[cfg(unix)] socket: Option<&Socket>,
+            limit: u32,
+        ) -> Result<(), Error> {
+            client.ping(socket, limit).await
+        }
+
+        #[allow(clippy::unused_async)]
+        const _: () = {
+            use health::__private as __servicekit_health;
+
+            fn __servicekit_health_run(
+                provided: __servicekit_health::Provided,
+            ) -> __servicekit_health::RunFuture {
+                __servicekit_health::Box::pin(async move {
+                    __servicekit_health::IntoCheckResult::into_check_result(
+                        ping(
+                            provided.borrowed(),
+                            #[cfg(unix)] provided.optional(),
+                            provided.cloned::<u32>()
+                        ).await
+                    )
+                })
+            }
+
+            __servicekit_health::register! {
+                __servicekit_health::CheckDescriptor::new(
+                    "redis",
+                    (__servicekit_health::module_path!(), "ping"),
+                    (__servicekit_health::file!(), __servicekit_health::line!()),
+                    __servicekit_health::Settings::DEFAULT
+                        .on_error(__servicekit_health::HealthState::Degraded)
+                        .timeout(300u64)
+                        .cache(2000u64)
+                        .probe(&[
+                            __servicekit_health::Probe::Liveness,
+                            __servicekit_health::Probe::Startup
+                        ])
+                        .failure_threshold(3u32)
+                        .success_threshold(2u32),
+                    &[
+                        __servicekit_health::Parameter::required::<Client>(),
+                        #[cfg(unix)] __servicekit_health::Parameter::optional::<Socket>(),
+                        __servicekit_health::Parameter::required::<u32>()
+                    ],
+                    __servicekit_health::Run::Async(__servicekit_health_run),
+                )
+                .description("Session cache.")
+                .tags(&["storage"])
+            }
+        };
+        "#,
+    );
+}
+
+#[test]
+fn a_blocking_check() {
+    let expanded = expanded("blocking", "fn disk() -> HealthState { probe() }");
+    let run = r"
+    fn __servicekit_health_run(
+        _: __servicekit_health::Provided,
+    ) -> __servicekit_health::Outcome {
+        __servicekit_health::IntoCheckResult::into_check_result(disk())
+    }
+";
+    assert!(expanded.contains(run), "{expanded}");
+    assert!(expanded.contains("Run::Blocking(__servicekit_health_run)"));
+}
+
+#[test]
+fn a_mistake_leaves_the_function_as_it_was() {
+    assert_expansion(
+        "timeot = \"5s\"",
+        "async fn clock() {}",
+        r#"
+        async fn clock() {}
+
+        ::core::compile_error! { "there is no key `timeot`: did you mean `timeout`?" }
+        "#,
+    );
+}
+
+#[test]
+fn a_body_that_is_still_being_typed_passes_through() {
+    let item = "async fn clock() { let now = Instant:: ; now. }";
+    let item: TokenStream = item.parse().unwrap();
+    for attribute in ["", "timeot"] {
+        let expanded = crate::expand(attribute.parse().unwrap(), &item).to_string();
+        assert!(expanded.starts_with(&item.to_string()), "{expanded}");
+    }
+}

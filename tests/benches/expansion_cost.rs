@@ -1,0 +1,264 @@
+//! What an annotated function costs the compiler and the program, against a plain one.
+//!
+//! `cargo bench -p servicekit-health-tests --bench expansion_cost` builds crates of 0, 100 and
+//! 1,000 functions, with the attribute and without, and prints the ratios. Times are medians of
+//! runs that take turns, so that a machine that slows down slows both.
+
+#![allow(clippy::print_stdout, reason = "that is where the figures go")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const COUNTS: [usize; 3] = [0, 100, 1_000];
+const ROUNDS: usize = 9;
+
+/// What the project aims at, at 1,000 functions.
+const CHECK_RATIO: f64 = 1.8;
+
+/// What every function works with.
+const POOL: &str = r#"//! Generated.
+
+pub use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub enum Error {
+    Busy,
+    Query { text: String, part: u32 },
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Error {}
+
+pub struct Pool(pub u32);
+
+impl Pool {
+    pub async fn acquire(&self, part: u32) -> Result<Vec<String>, Error> {
+        std::future::ready(()).await;
+        if part == self.0 { Err(Error::Busy) } else { Ok(Vec::new()) }
+    }
+}
+"#;
+
+const ATTRIBUTE: &str = r#"
+    #[servicekit_health::health_check(timeout = "300ms", tags = ["storage"])]"#;
+
+/// About what a check does: ask something, name what went wrong, judge the answer.
+const FUNCTION: &str = r#"
+    /// Asks part INDEX whether it answers, and how far behind it is.
+    pub async fn check_INDEX(pool: &Pool) -> Result<(), Error> {
+        let started = Instant::now();
+        let rows = pool.acquire(INDEX).await?;
+        let failed = |text: &str| Error::Query { text: text.to_owned(), part: INDEX };
+        let lag = rows.iter().map(|row| row.len()).max().unwrap_or_default();
+        let slow = started.elapsed() > Duration::from_millis(50);
+        match lag {
+            0..100 if !slow => Ok(()),
+            0..100 => Err(failed("slow")),
+            _ => Err(failed("behind")),
+        }
+    }
+"#;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Annotated,
+    Plain,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Annotated, Self::Plain];
+
+    fn package(self, count: usize) -> String {
+        match self {
+            Self::Annotated => format!("annotated-{count}"),
+            Self::Plain => format!("plain-{count}"),
+        }
+    }
+
+    /// A module for each hundred functions, as a program of that size would have.
+    fn library(self, count: usize) -> String {
+        let mut code = POOL.to_owned();
+        for first in (0..count).step_by(100) {
+            let module = first / 100;
+            writeln!(code, "\npub mod checks_{module} {{\n    use crate::*;").unwrap();
+            for index in first..count.min(first + 100) {
+                let function = FUNCTION.replace("INDEX", &index.to_string());
+                code.push_str(match self {
+                    Self::Annotated => ATTRIBUTE,
+                    Self::Plain => "",
+                });
+                code.push_str(&function);
+            }
+            code.push_str("}\n");
+        }
+        code
+    }
+
+    /// The plain program keeps its functions in a table, as one does by hand.
+    fn program(self, count: usize) -> String {
+        let krate = self.package(count).replace('-', "_");
+        match self {
+            Self::Annotated => format!(
+                "use {krate} as _;\nuse servicekit_health::{{CheckDescriptor, __private::Parameter}};\n\n\
+                 fn main() {{\n    let count = servicekit_health::registered().count();\n    \
+                 assert_eq!(count, {count});\n    println!(\"{{}}\", \
+                 size_of::<CheckDescriptor>() + size_of::<Parameter>());\n}}\n"
+            ),
+            Self::Plain => {
+                let mut code = format!(
+                    "use std::pin::Pin;\nuse {krate}::Pool;\n\ntype Run = for<'a> fn(&'a Pool) -> \
+                     Pin<Box<dyn Future<Output = Result<(), {krate}::Error>> + Send + 'a>>;\n\n\
+                     static TABLE: [(&str, Run); {count}] = [\n"
+                );
+                for index in 0..count {
+                    let module = index / 100;
+                    writeln!(
+                        code,
+                        "    (\"check_{index}\", |pool| Box::pin({krate}::checks_{module}::check_{index}(pool))),"
+                    )
+                    .unwrap();
+                }
+                // The engine of the other program is in this one too, for a fair difference.
+                code.push_str(
+                    "];\n\nfn main() {\n    let _ = servicekit_health::registered().count();\n    \
+                     for (name, run) in std::hint::black_box(&TABLE) {\n        \
+                     println!(\"{name}{}\", size_of_val(&run(&Pool(1))));\n    }\n}\n",
+                );
+                code
+            }
+        }
+    }
+}
+
+struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    fn generate() -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expansion-cost");
+        let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servicekit-health");
+        let mut members = Vec::new();
+        for count in COUNTS {
+            for kind in Kind::ALL {
+                let name = kind.package(count);
+                let source = root.join(&name).join("src");
+                fs::create_dir_all(&source).unwrap();
+                let manifest = format!(
+                    "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+                     [dependencies]\nservicekit-health = {{ path = {:?} }}\n",
+                    runtime.to_str().unwrap()
+                );
+                fs::write(root.join(&name).join("Cargo.toml"), manifest).unwrap();
+                fs::write(source.join("lib.rs"), kind.library(count)).unwrap();
+                fs::write(source.join("main.rs"), kind.program(count)).unwrap();
+                members.push(name);
+            }
+        }
+        let manifest = format!(
+            "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.release]\nstrip = true\n"
+        );
+        fs::write(root.join("Cargo.toml"), manifest).unwrap();
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        let _: Result<u64, _> = fs::copy(lock, root.join("Cargo.lock"));
+        Self { root }
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Duration {
+        let start = Instant::now();
+        let output = Command::new(env!("CARGO"))
+            .current_dir(&self.root)
+            .args(arguments)
+            .args(["--offline", "--target-dir", "target"])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        start.elapsed()
+    }
+
+    /// The time that `command` takes after one line of the library has changed.
+    fn after_an_edit(&self, kind: Kind, count: usize, round: usize, command: &str) -> Duration {
+        let package = kind.package(count);
+        let library = self.root.join(&package).join("src/lib.rs");
+        let edited = format!(
+            "{}\npub const EDIT: usize = {round};\n",
+            kind.library(count)
+        );
+        fs::write(library, edited).unwrap();
+        self.cargo(&[command, "--lib", "-p", &package])
+    }
+
+    /// The median of each kind, from runs that take turns.
+    fn medians(&self, count: usize, command: &str) -> [f64; 2] {
+        for kind in Kind::ALL {
+            self.after_an_edit(kind, count, ROUNDS, command);
+        }
+        let mut times = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            for (kind, times) in Kind::ALL.into_iter().zip(&mut times) {
+                times.push(self.after_an_edit(kind, count, round, command));
+            }
+        }
+        times.map(|mut times| {
+            times.sort();
+            times[ROUNDS / 2].as_secs_f64() * 1_000.0
+        })
+    }
+
+    fn program(&self, kind: Kind, count: usize) -> PathBuf {
+        let name = kind.package(count) + std::env::consts::EXE_SUFFIX;
+        self.root.join("target/release").join(name)
+    }
+
+    fn program_size(&self, kind: Kind, count: usize) -> u64 {
+        fs::metadata(self.program(kind, count)).unwrap().len()
+    }
+}
+
+fn main() {
+    let workspace = Workspace::generate();
+    workspace.cargo(&["check", "--workspace", "--lib"]);
+
+    println!("functions  cargo         attribute     plain  ratio");
+    for count in COUNTS {
+        for command in ["check", "build"] {
+            let [annotated, plain] = workspace.medians(count, command);
+            let ratio = annotated / plain;
+            println!("{count:9}  {command:<6} {annotated:13.0} ms {plain:6.0} ms  {ratio:5.2}");
+        }
+    }
+
+    workspace.cargo(&["build", "--workspace", "--release"]);
+    println!("\nfunctions  program       attribute     plain  ratio  bytes more per function");
+    let [empty, empty_table] = Kind::ALL.map(|kind| workspace.program_size(kind, 0));
+    for count in COUNTS {
+        let [annotated, plain] = Kind::ALL.map(|kind| workspace.program_size(kind, count));
+        print!("{count:9}  release {annotated:14} {plain:9}  ");
+        #[expect(clippy::cast_precision_loss, reason = "of no matter to a ratio")]
+        let ratio = annotated as f64 / plain as f64;
+        match count {
+            0 => println!("{ratio:5.2}"),
+            count => {
+                let count = count as u64;
+                let each = (annotated - empty) / count;
+                let each_of_table = (plain - empty_table) / count;
+                println!("{ratio:5.2}  {each} against {each_of_table}");
+            }
+        }
+    }
+
+    let program = workspace.program(Kind::Annotated, 1_000);
+    let printed = Command::new(program).output().unwrap().stdout;
+    let bytes: usize = String::from_utf8(printed).unwrap().trim().parse().unwrap();
+    println!("\nstatic data of a check with one dependency, without strings: {bytes} bytes");
+    println!("aimed at: `cargo check` at most {CHECK_RATIO} at 1,000 functions, 256 bytes a check");
+}

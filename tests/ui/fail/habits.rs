@@ -1,0 +1,53 @@
+//! What people bring along from other macros and other frameworks.
+use std::error::Error;
+
+use servicekit_health::health_check;
+
+struct Db;
+struct State<T>(T);
+
+#[health_check(tags = ("a", "b"))]
+async fn a_tuple() {}
+
+#[health_check(tags = &["a", "b"])]
+async fn a_slice() {}
+
+#[health_check(probe = vec!["liveness"])]
+async fn a_vec() {}
+
+#[health_check(probe = "liveness" | "startup")]
+async fn an_or() {}
+
+#[health_check(name = "a".to_string())]
+async fn a_method() {}
+
+#[health_check]
+async fn an_extractor(State(_db): State<Db>) {}
+
+#[health_check]
+async fn an_error_that_stays() -> Result<(), Box<dyn Error>> {
+    Ok(())
+}
+
+#[health_check]
+async fn an_error_that_stays_inside() -> Result<Result<(), Box<dyn std::error::Error>>, String> {
+    Ok(Ok(()))
+}
+
+#[health_check]
+fn a_future() -> impl Future<Output = ()> {
+    async {}
+}
+
+#[health_check(liveness, timeout = 5s)]
+async fn words() {}
+
+#[health_check(name = "a", blocking = "yes")]
+fn a_flag_with_a_string() {}
+
+#[health_check(state = "degraded", critical = true, retries = 3, every = "5s")]
+async fn other_keys() {}
+
+fn main() {
+    drop(State(Db).0);
+}

@@ -1,0 +1,37 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use servicekit_health::health_check;
+
+struct Pool {
+    _connections: Rc<u8>,
+}
+
+struct NotClone;
+
+struct View<'a>(&'a u8);
+
+#[health_check(blocking)]
+fn not_send(_pool: &Pool) {}
+
+#[health_check(blocking)]
+fn not_sync(_cell: &RefCell<u8>) {}
+
+#[health_check(blocking)]
+fn not_sync_optional(_cell: Option<&RefCell<u8>>) {}
+
+#[health_check(blocking)]
+fn not_clone(_it: NotClone) {}
+
+#[health_check(blocking)]
+fn without_a_size(_path: &std::path::Path) {}
+
+#[health_check(blocking)]
+fn hidden_lifetime(_view: &View) {}
+
+#[health_check]
+async fn not_sync_in_an_async_check(_cell: &RefCell<u8>) {}
+
+fn main() {
+    let _ = View(&1).0;
+}

@@ -1,0 +1,9 @@
+use servicekit_health::health_check;
+
+#[health_check(crate = "nowhere")]
+async fn clock() {}
+
+#[health_check(crate = "std")]
+async fn clock_two() {}
+
+fn main() {}
