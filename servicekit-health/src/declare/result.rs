@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::evaluate::model::{CheckResult, HealthState};
 
 /// Any error a check can fail with.
-pub type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A return type of a check function.
 ///
