@@ -1,11 +1,12 @@
-//! The main job: annotate, merge, ask. `cargo run --example quickstart`, then open the address.
+//! The main job: annotate, merge, ask. Then open one of the printed addresses.
+#![allow(clippy::print_stdout, reason = "the addresses are for a person at a terminal")]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use axum::Router;
-use servicekit_health::{self as health, CheckResult, HealthState, health_check};
+use servicekit_health::{self as health, CheckResult, health_check};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Where this service keeps its files.
@@ -28,42 +29,26 @@ async fn listener(address: &SocketAddr) -> io::Result<()> {
 
 /// Session cache. Losing it slows us down but does not stop us.
 #[health_check(name = "redis", on_error = "degraded", timeout = "300ms")]
-async fn redis() -> Result<HealthState, String> {
-    match TcpStream::connect((Ipv4Addr::LOCALHOST, 6379)).await {
-        Ok(_) => Ok(HealthState::Healthy),
-        Err(error) => Err(format!("Redis unavailable: {error}")),
-    }
+async fn redis() -> Result<(), String> {
+    let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, 6379)).await;
+    connected.map(drop).map_err(|error| format!("Redis unavailable: {error}"))
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
-    let port = port
-        .parse()
-        .map_err(|_| io::Error::other("PORT is a number from 0 to 65535"))?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(|error| {
-            io::Error::other(format!(
-                "cannot listen on port {port}: {error}; set PORT to another"
-            ))
-        })?;
-    let address = listener.local_addr()?;
+    let bound = TcpListener::bind(format!("127.0.0.1:{port}")).await;
+    let socket = bound.unwrap_or_else(|error| {
+        println!("cannot listen on port {port}: {error}; choose another with PORT=8001");
+        std::process::exit(1);
+    });
+    let address = socket.local_addr()?;
     let dir = DataDir(std::env::temp_dir());
     let health = health::builder().provide(dir).provide(address).build()?;
 
-    for path in [
-        "health",
-        "health?verbose",
-        "health/redis",
-        "health/$stream",
-        "readyz",
-        "livez",
-    ] {
+    for path in ["health", "health?verbose", "health/redis", "health/$stream", "readyz", "livez"] {
         println!("http://{address}/{path}");
     }
     let app = Router::new().merge(health.router());
-    axum::serve(listener, app)
-        .with_graceful_shutdown(health.shutdown_signal())
-        .await
+    axum::serve(socket, app).with_graceful_shutdown(health.shutdown_signal()).await
 }

@@ -42,17 +42,11 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
             }
             TokenTree::Literal(literal) => {
                 let key = keys::likely(&literal.to_string());
-                errors.at(
-                    &literal,
-                    format!("a value needs its key: write `{key} = {literal}`"),
-                );
+                errors.at(&literal, format!("a value needs its key: write `{key} = {literal}`"));
                 end_of_argument(&mut tokens, errors);
             }
             other => {
-                errors.at(
-                    other,
-                    format!("expected a key, one of {}", keys::list(Key::ALL)),
-                );
+                errors.at(other, format!("expected a key, one of {}", keys::list(Key::ALL)));
                 tokens.skip_to_comma();
                 tokens.next_if(',');
             }
@@ -72,20 +66,14 @@ fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Option<Val
             errors.at(second, format!("a lone `=` is expected: write `{example}`"));
         }
         if tokens.at_end_of_argument() {
-            errors.at(
-                equals,
-                format!("`{key}` needs a value, such as `{example}`"),
-            );
+            errors.at(equals, format!("`{key}` needs a value, such as `{example}`"));
             return Some(Value::Unreadable);
         }
         return Some(read(tokens, errors));
     }
     if let Some(colon) = tokens.next_if(':') {
         if let Some(second) = tokens.next_if(':') {
-            errors.at(
-                second,
-                format!("expected a key, one of {}", keys::list(Key::ALL)),
-            );
+            errors.at(second, format!("expected a key, one of {}", keys::list(Key::ALL)));
             tokens.skip_to_comma();
             return None;
         }
@@ -199,9 +187,7 @@ impl Tokens {
     fn new(stream: TokenStream) -> Self {
         let mut list = Vec::new();
         open_invisible(stream, &mut list);
-        Self {
-            list: list.into_iter().peekable(),
-        }
+        Self { list: list.into_iter().peekable() }
     }
 
     fn next(&mut self) -> Option<TokenTree> {

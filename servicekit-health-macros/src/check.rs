@@ -20,16 +20,11 @@ pub(crate) fn read(attribute: TokenStream, item: TokenStream) -> syn::Result<Che
     let arguments = arguments::parse(attribute, &mut errors);
     let settings = settings::validate(&arguments, &mut errors);
     let function = function::parse(item, &mut errors);
-    let parameters = function
-        .as_ref()
-        .map(|function| signature::validate(function, &settings, &mut errors));
+    let parameters =
+        function.as_ref().map(|function| signature::validate(function, &settings, &mut errors));
     errors.finish()?;
     let (Some(function), Some(parameters)) = (function, parameters) else {
         unreachable!("what is no function has been reported")
     };
-    Ok(Check {
-        settings,
-        function,
-        parameters,
-    })
+    Ok(Check { settings, function, parameters })
 }

@@ -36,11 +36,7 @@ fn borrowed(reference: &TypeReference, errors: &mut Errors) -> Option<Type> {
         );
         return None;
     }
-    if let Some(lifetime) = reference
-        .lifetime
-        .as_ref()
-        .filter(|it| it.ident == "static")
-    {
+    if let Some(lifetime) = reference.lifetime.as_ref().filter(|it| it.ident == "static") {
         let shown = show(inner);
         errors.at(
             lifetime,
@@ -58,10 +54,8 @@ fn borrowed(reference: &TypeReference, errors: &mut Errors) -> Option<Type> {
 fn owned(ty: &Type, borrow: &str, errors: &mut Errors) -> bool {
     match ty {
         Type::ImplTrait(_) => {
-            errors.at(
-                ty,
-                "a dependency is found by its exact type: write a type, not `impl Trait`",
-            );
+            errors
+                .at(ty, "a dependency is found by its exact type: write a type, not `impl Trait`");
             false
         }
         Type::TraitObject(object) => {
@@ -182,10 +176,7 @@ fn holds_nothing_borrowed(ty: &Type, errors: &mut Errors) -> bool {
                 _ => true,
             })
         }),
-        Type::Tuple(tuple) => tuple
-            .elems
-            .iter()
-            .all(|ty| holds_nothing_borrowed(ty, errors)),
+        Type::Tuple(tuple) => tuple.elems.iter().all(|ty| holds_nothing_borrowed(ty, errors)),
         Type::Array(array) => holds_nothing_borrowed(&array.elem, errors),
         Type::Slice(slice) => holds_nothing_borrowed(&slice.elem, errors),
         Type::ImplTrait(_) => owned(ty, "", errors),
@@ -195,10 +186,7 @@ fn holds_nothing_borrowed(ty: &Type, errors: &mut Errors) -> bool {
 
 /// `Option<&T>` by whatever path: an `Option` of a reference could not be provided anyhow.
 fn option_of_reference(ty: &Type) -> Option<&TypeReference> {
-    let Type::Path(TypePath {
-        qself: None, path, ..
-    }) = ty
-    else {
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else {
         return None;
     };
     let last = path.segments.last().filter(|last| last.ident == "Option")?;

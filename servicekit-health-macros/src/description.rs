@@ -27,10 +27,7 @@ fn doc(attribute: &Attribute) -> Option<&Expr> {
 
 fn literal(expr: &Expr) -> Option<String> {
     match expr {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Some(without_stars(&text.value())),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(without_stars(&text.value())),
         Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
@@ -42,10 +39,8 @@ fn without_stars(comment: &str) -> String {
     if !comment.contains('\n') || !comment.lines().skip(1).all(starred) {
         return comment.to_owned();
     }
-    let lines: Vec<_> = comment
-        .lines()
-        .map(|line| line.trim_start().trim_start_matches('*'))
-        .collect();
+    let lines: Vec<_> =
+        comment.lines().map(|line| line.trim_start().trim_start_matches('*')).collect();
     lines.join("\n")
 }
 
@@ -55,10 +50,7 @@ fn unindent(text: &str) -> String {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let filled = lines.iter().copied().filter(|line| !line.is_empty());
     let shared = filled.map(indent).min().unwrap_or(0);
-    let lines: Vec<_> = lines
-        .iter()
-        .map(|line| line.get(shared..).unwrap_or_default())
-        .collect();
+    let lines: Vec<_> = lines.iter().map(|line| line.get(shared..).unwrap_or_default()).collect();
     lines.join("\n").trim().to_owned()
 }
 
@@ -68,10 +60,7 @@ mod tests {
 
     #[test]
     fn the_indentation_that_all_lines_share_is_not_part_of_the_text() {
-        assert_eq!(
-            unindent(" One.\n\n Two:\n   three"),
-            "One.\n\nTwo:\n  three"
-        );
+        assert_eq!(unindent(" One.\n\n Two:\n   three"), "One.\n\nTwo:\n  three");
     }
 
     #[test]

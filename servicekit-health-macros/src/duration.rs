@@ -45,36 +45,27 @@ fn exact(text: &str) -> Option<Result<u64, ()>> {
     if number.is_empty() {
         return None;
     }
-    let millis = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(factor));
+    let millis = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
     Some(millis.ok_or(()))
 }
 
 /// How somebody who wrote `text` should have written it, where the meaning can be guessed.
 pub(crate) fn rewrite(text: &str) -> Option<String> {
-    loose(text)
-        .filter(|millis| (1..=HOUR).contains(millis))
-        .map(shortest)
+    loose(text).filter(|millis| (1..=HOUR).contains(millis)).map(shortest)
 }
 
 /// The milliseconds of a duration with spaces and underscores, a fraction, several parts
 /// (`1m30s`) or units by another name.
 fn loose(text: &str) -> Option<u64> {
-    let text: String = text
-        .chars()
-        .filter(|char| !char.is_whitespace() && !matches!(char, '_' | ','))
-        .collect();
+    let text: String =
+        text.chars().filter(|char| !char.is_whitespace() && !matches!(char, '_' | ',')).collect();
     let mut rest = text.as_str();
     let mut millis = 0_u64;
     (!rest.is_empty()).then_some(())?;
     while !rest.is_empty() {
         let digits = rest.find(|char: char| !char.is_ascii_digit() && char != '.')?;
         let (number, tail) = rest.split_at(digits);
-        let letters = tail
-            .find(|char: char| !char.is_alphabetic())
-            .unwrap_or(tail.len());
+        let letters = tail.find(|char: char| !char.is_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         millis = millis.checked_add(milliseconds(number, factor(unit)?)?)?;
         rest = tail;
@@ -152,24 +143,15 @@ mod tests {
             ("0.5h", "30m"),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(
-                error.ends_with(&format!("write `\"{written}\"`")),
-                "{text}: {error}"
-            );
+            assert!(error.ends_with(&format!("write `\"{written}\"`")), "{text}: {error}");
         }
     }
 
     #[test]
     fn a_missing_unit_is_asked_for() {
         let error = parse("300").unwrap_err();
-        assert_eq!(
-            error,
-            "the unit is missing: write `\"300ms\"` or `\"300s\"`"
-        );
-        assert_eq!(
-            parse("0").unwrap_err(),
-            "the unit is missing: write `\"0s\"`"
-        );
+        assert_eq!(error, "the unit is missing: write `\"300ms\"` or `\"300s\"`");
+        assert_eq!(parse("0").unwrap_err(), "the unit is missing: write `\"0s\"`");
     }
 
     #[test]
@@ -184,23 +166,15 @@ mod tests {
             "99999999999999999999999h",
         ] {
             let error = parse(text).unwrap_err();
-            assert_eq!(
-                error, "this is over an hour, the longest duration allowed",
-                "{text}"
-            );
+            assert_eq!(error, "this is over an hour, the longest duration allowed", "{text}");
         }
     }
 
     #[test]
     fn nonsense_is_told_the_form() {
-        for text in [
-            "", " ", "s", "fast", "5x", "5us", "1e3s", "0x5s", "5.s.s", "½s", "٣s",
-        ] {
+        for text in ["", " ", "s", "fast", "5x", "5us", "1e3s", "0x5s", "5.s.s", "½s", "٣s"] {
             let error = parse(text).unwrap_err();
-            assert!(
-                error.starts_with("expected a whole number"),
-                "{text}: {error}"
-            );
+            assert!(error.starts_with("expected a whole number"), "{text}: {error}");
         }
         assert_eq!(parse("-5s").unwrap_err(), "a duration cannot be negative");
     }

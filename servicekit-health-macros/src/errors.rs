@@ -13,9 +13,7 @@ pub(crate) struct Errors {
 
 impl Errors {
     pub(crate) fn new() -> Self {
-        Self {
-            found: Some(Vec::new()),
-        }
+        Self { found: Some(Vec::new()) }
     }
 
     /// A mistake that is the whole of `tokens`.

@@ -17,10 +17,7 @@ fn assert_expansion(attribute: &str, item: &str, expected: &str) {
     let expected = pretty(expected.parse().unwrap());
     // Inside a macro call the printer's spaces depend on how the tokens were made.
     let dense = |code: &str| code.split_whitespace().collect::<String>();
-    assert!(
-        dense(&expanded) == dense(&expected),
-        "now expands to:\n{expanded}"
-    );
+    assert!(dense(&expanded) == dense(&expected), "now expands to:\n{expanded}");
 }
 
 #[test]

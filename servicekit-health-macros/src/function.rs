@@ -77,15 +77,8 @@ impl Head {
         let signature = Signature::parse(input)?;
         let has_body = input.peek(syn::token::Brace);
         input.parse::<TokenStream>()?;
-        let function = Box::new(Function {
-            attributes,
-            signature,
-        });
-        Ok(if has_body {
-            Self::Function(function)
-        } else {
-            Self::NoBody(function)
-        })
+        let function = Box::new(Function { attributes, signature });
+        Ok(if has_body { Self::Function(function) } else { Self::NoBody(function) })
     }
 }
 

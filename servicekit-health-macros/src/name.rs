@@ -39,9 +39,7 @@ pub(crate) fn problem(name: &str) -> Option<String> {
         ));
     }
     if !first.is_ascii_alphanumeric() {
-        return Some(format!(
-            "it begins with a letter or a digit, not with `{first}`"
-        ));
+        return Some(format!("it begins with a letter or a digit, not with `{first}`"));
     }
     let length = name.len();
     (length > LONGEST).then(|| format!("it has {length} characters, and {LONGEST} are allowed"))
@@ -53,10 +51,7 @@ fn allowed(char: char) -> bool {
 
 /// `name` with a `-` for each run of what is not allowed.
 fn tame(name: &str) -> String {
-    let parts: Vec<_> = name
-        .split(|char| !allowed(char))
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<_> = name.split(|char| !allowed(char)).filter(|part| !part.is_empty()).collect();
     parts.join("-")
 }
 
@@ -67,15 +62,7 @@ mod tests {
     #[test]
     fn letters_digits_dots_dashes_and_underscores_are_a_name() {
         let longest = "a".repeat(LONGEST);
-        for name in [
-            "a",
-            "7",
-            "redis",
-            "shard-3",
-            "db.main_1",
-            "A-",
-            longest.as_str(),
-        ] {
+        for name in ["a", "7", "redis", "shard-3", "db.main_1", "A-", longest.as_str()] {
             assert_eq!(problem(name), None, "{name}");
         }
     }

@@ -80,10 +80,7 @@ fn unknown_key(key: &Ident) -> String {
     let written = key.to_string();
     match keys::meant(&written) {
         Some(meant) => format!("there is no key `{written}`: did you mean `{meant}`?"),
-        None => format!(
-            "there is no key `{written}`: expected one of {}",
-            keys::list(Key::ALL)
-        ),
+        None => format!("there is no key `{written}`: expected one of {}", keys::list(Key::ALL)),
     }
 }
 
@@ -113,10 +110,9 @@ impl Settings {
             }
             Key::Blocking => match value {
                 Value::Absent => self.blocking = Some(word.clone()),
-                Value::Literal(Lit::Bool(bool)) if !bool.value => errors.at(
-                    bool,
-                    "`blocking` stands alone: leave it out for an `async fn`",
-                ),
+                Value::Literal(Lit::Bool(bool)) if !bool.value => {
+                    errors.at(bool, "`blocking` stands alone: leave it out for an `async fn`");
+                }
                 value => {
                     self.blocking = Some(word.clone());
                     let message = "`blocking` stands alone: write `blocking`, without a value";
@@ -151,10 +147,7 @@ fn state(text: &LitStr, errors: &mut Errors) -> Option<State> {
     };
     errors.at(
         text,
-        format!(
-            "`on_error` is `\"degraded\"` or `\"unhealthy\"`{}",
-            did_you_mean(meant)
-        ),
+        format!("`on_error` is `\"degraded\"` or `\"unhealthy\"`{}", did_you_mean(meant)),
     );
     None
 }
@@ -196,17 +189,13 @@ fn tag(text: &LitStr, errors: &mut Errors) -> bool {
 fn list_in_one_string(value: &str, known: impl Fn(&str) -> bool) -> Option<String> {
     let separators = |char: char| matches!(char, ',' | '|' | '+' | ';') || char.is_whitespace();
     value.contains([',', '|', '+', ';']).then_some(())?;
-    let parts: Vec<_> = value
-        .split(separators)
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<_> = value.split(separators).filter(|part| !part.is_empty()).collect();
     let all_known = parts.len() > 1 && parts.iter().all(|part| known(part));
     all_known.then(|| format!("[\"{}\"]", parts.join("\", \"")))
 }
 
 fn did_you_mean(word: Option<&str>) -> String {
-    word.map(|word| format!(": did you mean `\"{word}\"`?"))
-        .unwrap_or_default()
+    word.map(|word| format!(": did you mean `\"{word}\"`?")).unwrap_or_default()
 }
 
 fn millis(key: Key, value: &Value, errors: &mut Errors) -> Option<u64> {
@@ -234,18 +223,12 @@ fn threshold(key: Key, value: &Value, errors: &mut Errors) -> Option<u32> {
         }
         Value::Literal(Lit::Int(int)) => {
             let digits = int.base10_digits();
-            errors.at(
-                int,
-                format!("{expected}, without a type: write `{key} = {digits}`"),
-            );
+            errors.at(int, format!("{expected}, without a type: write `{key} = {digits}`"));
         }
         Value::Literal(Lit::Str(text)) if text.value().trim().parse().is_ok_and(|n: u32| n > 0) => {
             let digits = text.value();
             let digits = digits.trim();
-            errors.at(
-                text,
-                format!("{expected}, without quotes: write `{key} = {digits}`"),
-            );
+            errors.at(text, format!("{expected}, without quotes: write `{key} = {digits}`"));
         }
         value => at_value(value, Span::call_site(), &expected, errors),
     }
@@ -254,10 +237,7 @@ fn threshold(key: Key, value: &Value, errors: &mut Errors) -> Option<u32> {
 
 fn count(int: &LitInt, expected: &str, errors: &mut Errors) -> Option<u32> {
     match int.base10_parse::<u32>() {
-        Ok(0) => errors.at(
-            int,
-            format!("{expected}: 1, the default, acts on the first result"),
-        ),
+        Ok(0) => errors.at(int, format!("{expected}: 1, the default, acts on the first result")),
         Ok(count) => return Some(count),
         Err(_) => errors.at(int, format!("{expected} to {}", u32::MAX)),
     }
@@ -274,10 +254,7 @@ fn path(text: &LitStr, errors: &mut Errors) -> Option<Path> {
         Ok(ident) if value.contains('-') => format!(": in code, `{value}` is `\"{ident}\"`"),
         _ => ", such as `\"health\"` or `\"crate::reexports::health\"`".to_owned(),
     };
-    errors.at(
-        text,
-        format!("`crate` is the name of the renamed crate or a path to it{hint}"),
-    );
+    errors.at(text, format!("`crate` is the name of the renamed crate or a path to it{hint}"));
     None
 }
 

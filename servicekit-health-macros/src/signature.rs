@@ -69,10 +69,7 @@ fn qualifiers(signature: &Signature, errors: &mut Errors) {
         errors.at(abi, "a check is a Rust function: drop `extern`");
     }
     if let Some(variadic) = &signature.variadic {
-        errors.at(
-            variadic,
-            "a check's parameters are its dependencies: give each a type",
-        );
+        errors.at(variadic, "a check's parameters are its dependencies: give each a type");
     }
 }
 
@@ -116,12 +113,7 @@ pub(crate) fn function_name(signature: &Signature) -> String {
 
 fn generics(signature: &Signature, errors: &mut Errors) {
     let decided_by_caller = |param: &&GenericParam| !matches!(param, GenericParam::Lifetime(_));
-    if signature
-        .generics
-        .params
-        .iter()
-        .any(|param| decided_by_caller(&param))
-    {
+    if signature.generics.params.iter().any(|param| decided_by_caller(&param)) {
         let generics = &signature.generics;
         errors.at(
             generics,
@@ -176,8 +168,5 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
         Meta::List(list) => list.path.is_ident("cfg"),
         _ => false,
     };
-    Some(Parameter {
-        conditions: typed.attrs.iter().filter(is_cfg).cloned().collect(),
-        dependency,
-    })
+    Some(Parameter { conditions: typed.attrs.iter().filter(is_cfg).cloned().collect(), dependency })
 }

@@ -16,10 +16,7 @@ pub(crate) fn one(key: Key, value: &Value, errors: &mut Errors) -> Option<LitStr
         Value::Literal(Lit::Str(text)) if text.suffix().is_empty() => Some(text.clone()),
         Value::Literal(literal) => {
             let written = quoted(key, literal);
-            errors.at(
-                literal,
-                format!("`{word}` takes a string: write `{word} = \"{written}\"`"),
-            );
+            errors.at(literal, format!("`{word}` takes a string: write `{word} = \"{written}\"`"));
             None
         }
         Value::Array(span, elements) => {

@@ -99,9 +99,8 @@ impl HealthBuilder {
     /// Providing one type twice is an error of [`build`](Self::build).
     pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         if let Err(name) = self.provided.insert(value) {
-            self.problems.push(format!(
-                "a `{name}` was provided twice; wrap one in a type of its own"
-            ));
+            self.problems
+                .push(format!("a `{name}` was provided twice; wrap one in a type of its own"));
         }
         self
     }
@@ -194,10 +193,7 @@ impl HealthBuilder {
 
     /// The name and version of the service, for the formats and pages that show them.
     pub fn service(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.exposed.service = Some(Service {
-            name: name.into(),
-            version: version.into(),
-        });
+        self.exposed.service = Some(Service { name: name.into(), version: version.into() });
         self
     }
 
@@ -236,9 +232,7 @@ impl HealthBuilder {
     where
         F: Fn(&Transition) + Send + Sync + 'static,
     {
-        self.config
-            .callbacks
-            .push(Callback::from(Box::new(callback) as Box<_>));
+        self.config.callbacks.push(Callback::from(Box::new(callback) as Box<_>));
         self
     }
 
@@ -249,19 +243,13 @@ impl HealthBuilder {
     /// provided twice, a required check that is not there, an unknown name in `skip`, settings out
     /// of their bounds.
     pub fn build(self) -> Result<Health, BuildError> {
-        let Self {
-            mut problems,
-            provided,
-            exposed,
-            ..
-        } = self;
+        let Self { mut problems, provided, exposed, .. } = self;
         for wanted in &self.skipped {
             let known = self.linked.iter().any(|check| is_called(check, wanted));
             if !known {
                 let known = validate::listed(self.linked.iter().map(|check| check.name));
-                problems.push(format!(
-                    "`skip` names `{wanted}`, which is no linked check; {known}"
-                ));
+                problems
+                    .push(format!("`skip` names `{wanted}`, which is no linked check; {known}"));
             }
         }
         let is_kept = |check: &&&'static CheckDescriptor| {
@@ -283,12 +271,7 @@ impl HealthBuilder {
             ("watch interval", self.config.watch_interval),
             // Zero is allowed for these two.
             ("default cache", self.cache.max(Duration::from_nanos(1))),
-            (
-                "drain delay",
-                self.drain_delay
-                    .unwrap_or_default()
-                    .max(Duration::from_nanos(1)),
-            ),
+            ("drain delay", self.drain_delay.unwrap_or_default().max(Duration::from_nanos(1))),
         ];
         let too_long = |(what, duration)| validate::duration_problem(what, duration);
         problems.extend(durations.into_iter().filter_map(too_long));
@@ -341,9 +324,7 @@ fn resolve(check: &Check, timeout: Duration, cache: Duration) -> Policy {
         timeout: settings.timeout.unwrap_or(timeout),
         mode: match settings.interval {
             Some(interval) => Mode::Background { interval },
-            None => Mode::OnDemand {
-                cache: settings.cache.unwrap_or(cache),
-            },
+            None => Mode::OnDemand { cache: settings.cache.unwrap_or(cache) },
         },
         failure_threshold: settings.failure_threshold,
         success_threshold: settings.success_threshold,
@@ -354,9 +335,8 @@ fn resolve(check: &Check, timeout: Duration, cache: Duration) -> Policy {
 /// Says in the log what there is, so that a check that is not linked is missed early.
 fn announce(checks: &[(Check, Policy)], deadline: Duration) {
     let list = |checks: &mut dyn Iterator<Item = &Check>| {
-        let mut names: Vec<_> = checks
-            .map(|check| format!("{} ({})", check.name, check.origin))
-            .collect();
+        let mut names: Vec<_> =
+            checks.map(|check| format!("{} ({})", check.name, check.origin)).collect();
         names.sort();
         names.join(", ")
     };
@@ -365,11 +345,8 @@ fn announce(checks: &[(Check, Policy)], deadline: Duration) {
     tracing::info!(count, checks = all, "health checks");
     let is_late =
         |policy: &Policy| policy.timeout > deadline && matches!(policy.mode, Mode::OnDemand { .. });
-    let mut late = checks
-        .iter()
-        .filter(|(_, policy)| is_late(policy))
-        .map(|(check, _)| check)
-        .peekable();
+    let mut late =
+        checks.iter().filter(|(_, policy)| is_late(policy)).map(|(check, _)| check).peekable();
     if late.peek().is_some() {
         let checks = list(&mut late);
         tracing::warn!(

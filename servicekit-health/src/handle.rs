@@ -101,8 +101,6 @@ impl Health {
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.engine.slots().iter().map(|slot| &slot.name);
-        f.debug_struct("Health")
-            .field("checks", &names.collect::<Vec<_>>())
-            .finish_non_exhaustive()
+        f.debug_struct("Health").field("checks", &names.collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

@@ -189,10 +189,7 @@ impl Workspace {
     fn after_an_edit(&self, kind: Kind, count: usize, round: usize, command: &str) -> Duration {
         let package = kind.package(count);
         let library = self.root.join(&package).join("src/lib.rs");
-        let edited = format!(
-            "{}\npub const EDIT: usize = {round};\n",
-            kind.library(count)
-        );
+        let edited = format!("{}\npub const EDIT: usize = {round};\n", kind.library(count));
         fs::write(library, edited).unwrap();
         self.cargo(&[command, "--lib", "-p", &package])
     }

@@ -77,10 +77,7 @@ fn a_check_deep_in_a_dependency_is_found_once_the_crate_is_named() {
     assert_eq!(collected("debug", "unlinked"), ["own unlinked::own"]);
 }
 
-const COLLECTED: [&str; 2] = [
-    "hidden checks::private::nested::deep",
-    "own garbage_collected::own",
-];
+const COLLECTED: [&str; 2] = ["hidden checks::private::nested::deep", "own garbage_collected::own"];
 
 #[test]
 fn no_check_is_lost_to_a_linker_that_collects_garbage() {
@@ -90,14 +87,7 @@ fn no_check_is_lost_to_a_linker_that_collects_garbage() {
 
 #[test]
 fn no_check_is_lost_in_a_release_with_fat_lto_one_codegen_unit_and_strip() {
-    build(&[
-        "build",
-        "--release",
-        "-p",
-        "linked",
-        "-p",
-        "garbage-collected",
-    ]);
+    build(&["build", "--release", "-p", "linked", "-p", "garbage-collected"]);
     assert_eq!(collected("release", "linked"), LINKED);
     assert_eq!(collected("release", "garbage-collected"), COLLECTED);
 }
@@ -108,8 +98,5 @@ fn two_versions_of_the_runtime_in_one_program_are_refused() {
     let output = cargo(&directory, &["build"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "cargo took both versions");
-    assert!(
-        errors.contains("links to the native library `servicekit-health`"),
-        "{errors}"
-    );
+    assert!(errors.contains("links to the native library `servicekit-health`"), "{errors}");
 }

@@ -1,33 +1,13 @@
 //! The expansion is silent under every lint a project may choose: clippy, run over this file, is
 //! the test, and the function below keeps it from being empty.
 #![deny(warnings, clippy::all, clippy::pedantic, clippy::nursery)]
-#![deny(
-    missing_docs,
-    unused_qualifications,
-    unreachable_pub,
-    single_use_lifetimes
-)]
+#![deny(missing_docs, unused_qualifications, unreachable_pub, single_use_lifetimes)]
 #![deny(let_underscore_drop, trivial_casts, unused_results)]
 // A few of the strictest that a project may pick one by one.
-#![deny(
-    clippy::absolute_paths,
-    clippy::allow_attributes,
-    clippy::items_after_statements
-)]
-#![deny(
-    clippy::allow_attributes_without_reason,
-    clippy::let_underscore_untyped
-)]
-#![deny(
-    clippy::default_numeric_fallback,
-    clippy::unwrap_used,
-    clippy::expect_used
-)]
-#![deny(
-    clippy::std_instead_of_core,
-    clippy::used_underscore_items,
-    clippy::as_conversions
-)]
+#![deny(clippy::absolute_paths, clippy::allow_attributes, clippy::items_after_statements)]
+#![deny(clippy::allow_attributes_without_reason, clippy::let_underscore_untyped)]
+#![deny(clippy::default_numeric_fallback, clippy::unwrap_used, clippy::expect_used)]
+#![deny(clippy::std_instead_of_core, clippy::used_underscore_items, clippy::as_conversions)]
 
 use servicekit_health::{HealthState, health_check};
 
@@ -70,9 +50,5 @@ async fn nothing() {}
 #[test]
 fn the_checks_of_this_file_are_registered() {
     let mut names = servicekit_health::registered().map(|check| check.name);
-    assert!(
-        names
-            .by_ref()
-            .eq(["nothing", "on_the_blocking_pool", "pool"])
-    );
+    assert!(names.by_ref().eq(["nothing", "on_the_blocking_pool", "pool"]));
 }

@@ -114,11 +114,7 @@ impl Check {
         Self {
             name: descriptor.name.to_owned(),
             description: descriptor.description.map(str::to_owned),
-            tags: descriptor
-                .tags
-                .iter()
-                .map(|tag| (*tag).to_owned())
-                .collect(),
+            tags: descriptor.tags.iter().map(|tag| (*tag).to_owned()).collect(),
             settings: descriptor.settings,
             zero_threshold: false,
             origin: Origin::Linked(descriptor),

@@ -90,10 +90,7 @@ impl fmt::Debug for CheckDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CheckDescriptor")
             .field("name", &self.name)
-            .field(
-                "function",
-                &format_args!("{}::{}", self.module, self.function),
-            )
+            .field("function", &format_args!("{}::{}", self.module, self.function))
             .field("location", &format_args!("{}:{}", self.file, self.line))
             .field("settings", &self.settings)
             .field("tags", &self.tags)

@@ -22,11 +22,7 @@ pub struct BuildError {
 impl BuildError {
     /// `Err` with these problems, `Ok` where there are none.
     pub(crate) fn of(problems: Vec<String>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 
     /// The problems, one text each.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 /// Every value given to `HealthBuilder::provide`, by its type. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Provided {
-    values: Arc<HashMap<TypeId, (TypeName, Box<dyn Any + Send + Sync>)>>,
+    values: Arc<HashMap<TypeId, (TypeName, Value)>>,
 }
 
 type TypeName = &'static str;
+type Value = Box<dyn Any + Send + Sync>;
 
 /// Why a value that the builder has validated must be there.
 const VALIDATED: &str = "`build` refuses a check whose dependency nobody provided";
@@ -89,18 +90,12 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter `&T` or `T`.
     pub const fn required<T: Dependency>() -> Self {
-        Self {
-            type_of: || (TypeId::of::<T>(), std::any::type_name::<T>()),
-            optional: false,
-        }
+        Self { type_of: || (TypeId::of::<T>(), std::any::type_name::<T>()), optional: false }
     }
 
     /// A parameter `Option<&T>`.
     pub const fn optional<T: Dependency>() -> Self {
-        Self {
-            optional: true,
-            ..Self::required::<T>()
-        }
+        Self { optional: true, ..Self::required::<T>() }
     }
 
     /// The type's name, if `provided` lacks what this parameter cannot do without.
@@ -113,9 +108,6 @@ impl Parameter {
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, name) = (self.type_of)();
-        f.debug_struct("Parameter")
-            .field("type", &name)
-            .field("optional", &self.optional)
-            .finish()
+        f.debug_struct("Parameter").field("type", &name).field("optional", &self.optional).finish()
     }
 }

@@ -17,38 +17,23 @@ const NAME_LIMIT: usize = 64;
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     text.len() <= NAME_LIMIT
-        && text
-            .as_bytes()
-            .first()
-            .is_some_and(u8::is_ascii_alphanumeric)
+        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && text.bytes().all(inner)
 }
 
 /// The rules that the attribute checks at compile time, for the checks made at run time.
 pub(crate) fn check(check: &Check, problems: &mut Vec<String>) {
-    let Check {
-        name,
-        settings,
-        origin,
-        ..
-    } = check;
+    let Check { name, settings, origin, .. } = check;
     let mut refuse = |what: String| problems.push(format!("check `{name}` ({origin}): {what}"));
     let rule =
         "letters, digits, `.`, `_` and `-`, begins with a letter or digit, and has 1 to 64 of them";
     if !is_name(name) {
-        refuse(format!(
-            "its name breaks the rule; a name consists of {rule}"
-        ));
+        refuse(format!("its name breaks the rule; a name consists of {rule}"));
     }
     for tag in check.tags.iter().filter(|tag| !is_name(tag)) {
-        refuse(format!(
-            "its tag `{tag}` breaks the rule; a tag consists of {rule}"
-        ));
+        refuse(format!("its tag `{tag}` breaks the rule; a tag consists of {rule}"));
     }
-    for (what, duration) in [
-        ("timeout", settings.timeout),
-        ("interval", settings.interval),
-    ] {
+    for (what, duration) in [("timeout", settings.timeout), ("interval", settings.interval)] {
         if let Some(problem) = duration.and_then(|duration| duration_problem(what, duration)) {
             refuse(problem);
         }
@@ -107,9 +92,7 @@ pub(crate) fn unique_names(checks: &[Check], problems: &mut Vec<String>) {
             None => "rename one".to_owned(),
         };
         let count = checks.len();
-        problems.push(format!(
-            "{count} checks are named `{name}`: {places}; {remedy}"
-        ));
+        problems.push(format!("{count} checks are named `{name}`: {places}; {remedy}"));
     }
 }
 
@@ -124,17 +107,10 @@ pub(crate) fn dependencies(
     provided: &Provided,
     problems: &mut Vec<String>,
 ) {
-    let missing = function
-        .parameters
-        .iter()
-        .filter_map(|parameter| parameter.missing(provided));
+    let missing = function.parameters.iter().filter_map(|parameter| parameter.missing(provided));
     for wanted in missing {
-        let CheckDescriptor {
-            name, file, line, ..
-        } = function;
-        let hint = provided
-            .type_names()
-            .find_map(|given| near_miss(wanted, given));
+        let CheckDescriptor { name, file, line, .. } = function;
+        let hint = provided.type_names().find_map(|given| near_miss(wanted, given));
         let remedy = hint.unwrap_or_else(|| {
             "give one to the builder with `.provide(...)`, or take an `Option<&T>`".to_owned()
         });
@@ -147,24 +123,16 @@ pub(crate) fn dependencies(
 /// What to do where `given` is almost what is `wanted`.
 fn near_miss(wanted: &str, given: &str) -> Option<String> {
     let holds = |outer: &str, inner: &str| {
-        let argument = outer
-            .strip_suffix('>')
-            .and_then(|outer| outer.strip_suffix(inner));
+        let argument = outer.strip_suffix('>').and_then(|outer| outer.strip_suffix(inner));
         argument.is_some_and(|outer| outer.ends_with('<'))
             || outer.strip_prefix('&').is_some_and(|outer| outer == inner)
     };
     if holds(given, wanted) {
-        Some(format!(
-            "a `{given}` was provided: take that, or provide what is in it"
-        ))
+        Some(format!("a `{given}` was provided: take that, or provide what is in it"))
     } else if holds(wanted, given) {
-        Some(format!(
-            "a `{given}` was provided: take that, or provide it wrapped"
-        ))
+        Some(format!("a `{given}` was provided: take that, or provide it wrapped"))
     } else if simple_name(wanted) == simple_name(given) {
-        Some(format!(
-            "a `{given}` was provided: another type of the same name"
-        ))
+        Some(format!("a `{given}` was provided: another type of the same name"))
     } else {
         None
     }
@@ -207,28 +175,10 @@ mod tests {
 
     #[test]
     fn a_name_is_safe_in_a_path_and_a_label() {
-        for name in [
-            "a",
-            "0",
-            "redis",
-            "db.primary",
-            "shard-3",
-            "a_b",
-            &"x".repeat(64),
-        ] {
+        for name in ["a", "0", "redis", "db.primary", "shard-3", "a_b", &"x".repeat(64)] {
             assert!(is_name(name), "{name}");
         }
-        for name in [
-            "",
-            "$drain",
-            "-a",
-            ".a",
-            "_a",
-            "a/b",
-            "a b",
-            "ä",
-            &"x".repeat(65),
-        ] {
+        for name in ["", "$drain", "-a", ".a", "_a", "a/b", "a b", "ä", &"x".repeat(65)] {
             assert!(!is_name(name), "{name}");
         }
     }

@@ -103,9 +103,7 @@ impl Engine {
         });
         let slot = |(check, policy)| Slot::new(check, policy, Arc::clone(&board));
         let slots: Vec<_> = checks.into_iter().map(slot).collect();
-        let waits_for_nothing = !slots
-            .iter()
-            .any(|slot| slot.probes.contains(Probe::Startup));
+        let waits_for_nothing = !slots.iter().any(|slot| slot.probes.contains(Probe::Startup));
         Self {
             slots,
             lifecycle: Arc::new(Lifecycle::new(drain_delay, Arc::clone(&board))),
@@ -122,9 +120,7 @@ impl Engine {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.slots
-            .binary_search_by(|slot| slot.name.as_str().cmp(name))
-            .ok()
+        self.slots.binary_search_by(|slot| slot.name.as_str().cmp(name)).ok()
     }
 
     /// The checks of `scope`. Until the program has started up, readiness includes the startup
@@ -139,9 +135,7 @@ impl Engine {
             }
             Scope::Probe(probe) => slot.probes.contains(probe),
         };
-        (0..self.slots.len())
-            .filter(|index| counts(&self.slots[*index]))
-            .collect()
+        (0..self.slots.len()).filter(|index| counts(&self.slots[*index])).collect()
     }
 
     /// Whether the startup probe has passed once; it asks nothing any more then.
@@ -165,11 +159,7 @@ impl Engine {
         let generation = self.board.generation.load(Ordering::Acquire);
         let (report, valid_until) = self.assemble(&members, &late, now, scope.shows_drain());
         self.latch_startup(scope, &report);
-        let shared = Arc::new(Shared {
-            report,
-            generation,
-            valid_until,
-        });
+        let shared = Arc::new(Shared { report, generation, valid_until });
         *self.cell(scope) = Some(Arc::clone(&shared));
         shared
     }
@@ -185,9 +175,7 @@ impl Engine {
     /// The report of some checks only.
     pub(crate) async fn report_of(&self, members: &[usize], shows_drain: bool) -> Report {
         self.wake();
-        let late = self
-            .refresh(members, Instant::now() + self.config.deadline)
-            .await;
+        let late = self.refresh(members, Instant::now() + self.config.deadline).await;
         self.assemble(members, &late, Instant::now(), shows_drain).0
     }
 
@@ -261,10 +249,7 @@ impl Engine {
         if !sees_all || self.has_started_up() {
             return;
         }
-        let mut startup = self
-            .slots
-            .iter()
-            .filter(|slot| slot.probes.contains(Probe::Startup));
+        let mut startup = self.slots.iter().filter(|slot| slot.probes.contains(Probe::Startup));
         let passes = |slot: &Arc<Slot>| {
             let check = report.checks.get(&slot.name);
             check.is_some_and(|check| check.state != HealthState::Unhealthy)
@@ -284,9 +269,7 @@ impl Engine {
     }
 
     fn cell(&self, scope: Scope) -> std::sync::MutexGuard<'_, Option<Arc<Shared>>> {
-        self.shared[scope.index()]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared[scope.index()].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the standing tasks that should be there and are not. Needs a runtime.

@@ -30,12 +30,7 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     pub(crate) fn new(delay: Option<Duration>, board: Arc<Board>) -> Self {
-        Self {
-            phase: watch::Sender::new(Phase::Serving),
-            delay,
-            watcher: Mutex::default(),
-            board,
-        }
+        Self { phase: watch::Sender::new(Phase::Serving), delay, watcher: Mutex::default(), board }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -96,11 +91,7 @@ impl Lifecycle {
             () = self.draining() => None,
         };
         self.drain();
-        let unset = if first == Some(Signal::Interrupt) {
-            Duration::ZERO
-        } else {
-            DRAIN_DELAY
-        };
+        let unset = if first == Some(Signal::Interrupt) { Duration::ZERO } else { DRAIN_DELAY };
         let delay = self.delay.unwrap_or(unset);
         tokio::select! {
             () = sleep(delay) => {}
@@ -156,7 +147,7 @@ impl Signals {
             {
                 return;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         tokio::select! {
             () = received(&mut self.interrupt) => Signal::Interrupt,

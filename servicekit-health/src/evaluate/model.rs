@@ -55,10 +55,7 @@ impl FromStr for HealthState {
     type Err = ParseHealthStateError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or(ParseHealthStateError(()))
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(ParseHealthStateError(()))
     }
 }
 
@@ -126,12 +123,7 @@ pub struct CheckResult {
 impl CheckResult {
     /// A result of this state, with no message.
     pub fn new(state: HealthState) -> Self {
-        Self {
-            state,
-            message: None,
-            details: Map::new(),
-            verbatim: false,
-        }
+        Self { state, message: None, details: Map::new(), verbatim: false }
     }
 
     /// All is well.
@@ -221,10 +213,7 @@ impl Report {
     /// A report of these checks, with their worst state as its status.
     pub(crate) fn of(checks: BTreeMap<String, CheckReport>) -> Self {
         let status = checks.values().map(|check| check.state).max();
-        Self {
-            status: status.unwrap_or_default(),
-            checks,
-        }
+        Self { status: status.unwrap_or_default(), checks }
     }
 }
 
@@ -266,11 +255,7 @@ pub struct CheckReport {
 
 impl CheckReport {
     pub(crate) fn new(state: HealthState, message: impl Into<String>) -> Self {
-        Self {
-            state,
-            message: Some(message.into()),
-            ..Self::default()
-        }
+        Self { state, message: Some(message.into()), ..Self::default() }
     }
 }
 
@@ -283,11 +268,7 @@ impl Serialize for CheckReport {
             message: Option<&'a str>,
         }
         let message = self.message.as_deref();
-        Plain {
-            state: self.state,
-            message,
-        }
-        .serialize(serializer)
+        Plain { state: self.state, message }.serialize(serializer)
     }
 }
 
@@ -337,11 +318,8 @@ mod tests {
         use HealthState::{Degraded, Healthy, Unhealthy};
         let status = |states: &[HealthState]| {
             let names = ["a", "b", "c"];
-            let checks: Vec<_> = names
-                .into_iter()
-                .zip(states)
-                .map(|(n, s)| (n, *s, None))
-                .collect();
+            let checks: Vec<_> =
+                names.into_iter().zip(states).map(|(n, s)| (n, *s, None)).collect();
             report(&checks).status
         };
         assert_eq!(status(&[]), Healthy);
@@ -353,11 +331,7 @@ mod tests {
     #[test]
     fn the_json_is_bare_and_in_name_order() {
         let report = report(&[
-            (
-                "redis",
-                HealthState::Degraded,
-                Some("Redis unavailable: Connection refused"),
-            ),
+            ("redis", HealthState::Degraded, Some("Redis unavailable: Connection refused")),
             ("database", HealthState::Healthy, None),
         ]);
         assert_eq!(
@@ -374,10 +348,7 @@ mod tests {
             assert_eq!(state.to_string().parse(), Ok(state));
         }
         let error = "Healthy".parse::<HealthState>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "expected `healthy`, `degraded` or `unhealthy`"
-        );
+        assert_eq!(error.to_string(), "expected `healthy`, `degraded` or `unhealthy`");
     }
 
     #[test]

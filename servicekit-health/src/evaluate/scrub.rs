@@ -37,9 +37,7 @@ fn each_text(value: &mut Value, clean: &impl Fn(&mut String)) {
     match value {
         Value::String(text) => clean(text),
         Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, clean)),
-        Value::Object(fields) => fields
-            .values_mut()
-            .for_each(|value| each_text(value, clean)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| each_text(value, clean)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -67,12 +65,13 @@ pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
     if !text.contains(['@', '=', ':']) && !text.to_ascii_lowercase().contains("bearer") {
         return Cow::Borrowed(text);
     }
-    [mask_urls, mask_dsns, mask_values, mask_bearer]
-        .into_iter()
-        .fold(Cow::Borrowed(text), |text, mask| match text {
+    [mask_urls, mask_dsns, mask_values, mask_bearer].into_iter().fold(
+        Cow::Borrowed(text),
+        |text, mask| match text {
             Cow::Borrowed(text) => mask(text),
             Cow::Owned(text) => Cow::Owned(mask(&text).into_owned()),
-        })
+        },
+    )
 }
 
 /// `scheme://user:password@host`. A password may hold any character that ends no word, an `@` or
@@ -102,8 +101,8 @@ fn user_info_end(rest: &str) -> Option<usize> {
         let next = rest[at + 1..].chars().next();
         next.is_some_and(|char| char.is_alphanumeric() || char == '[' || char == '_')
     };
-    let signs = rest.match_indices('@').map(|(at, _)| at);
-    signs.filter(host_follows).last()
+    let mut signs = rest.match_indices('@').map(|(at, _)| at);
+    signs.rfind(host_follows)
 }
 
 /// `user:password@tcp(host)/db`
@@ -150,13 +149,13 @@ fn is_common_word(key: &str) -> bool {
 
 /// How much of `text`, which starts with a value, is that value.
 fn value_length(text: &str) -> usize {
+    static SCHEME: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"^(?i)(?:bearer|basic|digest|negotiate|token|apikey)\s+"));
     let quote = opening_quote(text);
     if !quote.is_empty() {
         let body = &text[quote.len()..];
         return quoted_length(body, quote).map_or(text.len(), |body| body + 2 * quote.len());
     }
-    static SCHEME: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"^(?i)(?:bearer|basic|digest|negotiate|token|apikey)\s+"));
     let scheme = SCHEME.find(text).map_or(0, |scheme| scheme.end());
     let ends = |char: char| char.is_whitespace() || "&;\"'`<>".contains(char);
     let value = &text[scheme..];
@@ -201,28 +200,19 @@ mod tests {
 
     #[test]
     fn user_and_password_leave_a_url() {
-        scrubs(
-            "postgres://app:hunter2@db:5432/app",
-            "postgres://***@db:5432/app",
-        );
+        scrubs("postgres://app:hunter2@db:5432/app", "postgres://***@db:5432/app");
         scrubs(
             "error at redis://:hunter2@cache/0, giving up",
             "error at redis://***@cache/0, giving up",
         );
         scrubs("https://token@host/path", "https://***@host/path");
         scrubs("amqp://u:p@[::1]:5672/vhost", "amqp://***@[::1]:5672/vhost");
-        scrubs(
-            "mongodb+srv://u:p@a:1,b:2/x?y=z",
-            "mongodb+srv://***@a:1,b:2/x?y=z",
-        );
+        scrubs("mongodb+srv://u:p@a:1,b:2/x?y=z", "mongodb+srv://***@a:1,b:2/x?y=z");
     }
 
     #[test]
     fn a_password_with_the_delimiters_of_a_url_leaves_it_whole() {
-        scrubs(
-            "postgres://app:p@ss/w0rd@db:5432/app",
-            "postgres://***@db:5432/app",
-        );
+        scrubs("postgres://app:p@ss/w0rd@db:5432/app", "postgres://***@db:5432/app");
         scrubs("postgres://app:p#ss?x@db/app", "postgres://***@db/app");
         scrubs("postgres://app:päss@db/app", "postgres://***@db/app");
     }
@@ -241,40 +231,19 @@ mod tests {
 
     #[test]
     fn a_dsn_without_a_scheme_loses_its_credentials() {
-        scrubs(
-            "app:hunter2@tcp(db:3306)/app refused",
-            "***@tcp(db:3306)/app refused",
-        );
+        scrubs("app:hunter2@tcp(db:3306)/app refused", "***@tcp(db:3306)/app refused");
         scrubs("dial app:hunter2@db.local", "dial ***@db.local");
     }
 
     #[test]
     fn the_value_of_a_secret_key_is_masked() {
-        scrubs(
-            "host=db password=hunter2 user=app",
-            "host=db password=*** user=app",
-        );
-        scrubs(
-            "Server=db;Pwd=hunter2;Timeout=3",
-            "Server=db;Pwd=***;Timeout=3",
-        );
-        scrubs(
-            "GET /x?access_token=abc&page=2",
-            "GET /x?access_token=***&page=2",
-        );
-        scrubs(
-            "AWS_SECRET_ACCESS_KEY=abc/def+ghi",
-            "AWS_SECRET_ACCESS_KEY=***",
-        );
+        scrubs("host=db password=hunter2 user=app", "host=db password=*** user=app");
+        scrubs("Server=db;Pwd=hunter2;Timeout=3", "Server=db;Pwd=***;Timeout=3");
+        scrubs("GET /x?access_token=abc&page=2", "GET /x?access_token=***&page=2");
+        scrubs("AWS_SECRET_ACCESS_KEY=abc/def+ghi", "AWS_SECRET_ACCESS_KEY=***");
         scrubs("password = 'two words' rest", "password = '***' rest");
-        scrubs(
-            r#"{"api_key": "a\"b", "n": 1}"#,
-            r#"{"api_key": "***", "n": 1}"#,
-        );
-        scrubs(
-            r#"body: \"token\":\"abc\" end"#,
-            r#"body: \"token\":\"***\" end"#,
-        );
+        scrubs(r#"{"api_key": "a\"b", "n": 1}"#, r#"{"api_key": "***", "n": 1}"#);
+        scrubs(r#"body: \"token\":\"abc\" end"#, r#"body: \"token\":\"***\" end"#);
         scrubs("password: hunter2", "password: ***");
         scrubs("token=\"never closed", "token=\"***\"");
     }
@@ -282,14 +251,8 @@ mod tests {
     #[test]
     fn an_authorization_header_is_masked() {
         scrubs("authorization: bearer abc.def", "authorization: ***");
-        scrubs(
-            "Authorization: Basic dXNlcjpwYXNz, retry",
-            "Authorization: *** retry",
-        );
-        scrubs(
-            "got Bearer eyJhbGciOiJIUzI1NiJ9.e30.x from it",
-            "got Bearer *** from it",
-        );
+        scrubs("Authorization: Basic dXNlcjpwYXNz, retry", "Authorization: *** retry");
+        scrubs("got Bearer eyJhbGciOiJIUzI1NiJ9.e30.x from it", "got Bearer *** from it");
     }
 
     #[test]
@@ -308,11 +271,7 @@ mod tests {
 
     #[test]
     fn a_credential_does_not_survive_by_being_cut() {
-        let long = format!(
-            "{}postgres://app:{}@db/app",
-            "x".repeat(1000),
-            "s".repeat(4000)
-        );
+        let long = format!("{}postgres://app:{}@db/app", "x".repeat(1000), "s".repeat(4000));
         let clean = scrub_result(CheckResult::degraded(long)).message.unwrap();
         assert!(clean.ends_with("postgres://***@db/app"), "{clean}");
     }

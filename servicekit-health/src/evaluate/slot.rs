@@ -143,11 +143,7 @@ impl Slot {
             return;
         };
         let mut tasks = self.tasks();
-        if tasks
-            .background
-            .as_ref()
-            .is_none_or(AbortHandle::is_finished)
-        {
+        if tasks.background.as_ref().is_none_or(AbortHandle::is_finished) {
             let background = tokio::spawn(run_every(Arc::clone(self), interval));
             tasks.background = Some(background.abort_handle());
         }
@@ -156,10 +152,7 @@ impl Slot {
     /// Ends every task of this check that can be ended.
     pub(crate) fn abort(&self) {
         let tasks = std::mem::take(&mut *self.tasks());
-        for task in [tasks.background, tasks.supervisor, tasks.run]
-            .into_iter()
-            .flatten()
-        {
+        for task in [tasks.background, tasks.supervisor, tasks.run].into_iter().flatten() {
             task.abort();
         }
     }
@@ -197,12 +190,7 @@ impl Slot {
                 Ended::Timeout => check.on_timeout(),
             };
             let (state, message) = (result.state, result.message.clone());
-            (
-                first,
-                state,
-                message,
-                check.on_result(&self.name, result, now),
-            )
+            (first, state, message, check.on_result(&self.name, result, now))
         };
         self.tell(first, state, message.as_deref(), transition);
     }
@@ -281,10 +269,7 @@ enum Ended {
 
 /// Waits for a run or its timeout, and takes in what came of it.
 async fn supervise(slot: Arc<Slot>, mut run: Ran, id: u64, started: Instant) {
-    let release = Release {
-        slot: &slot,
-        run: id,
-    };
+    let release = Release { slot: &slot, run: id };
     let end = started + slot.policy.timeout;
     match timeout_at(end, &mut run).await {
         // The timer can be late where every worker was blocked: the run's own clock decides.

@@ -51,10 +51,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub(crate) fn now() -> Self {
-        Self {
-            instant: Instant::now(),
-            wall: SystemTime::now(),
-        }
+        Self { instant: Instant::now(), wall: SystemTime::now() }
     }
 }
 
@@ -148,11 +145,7 @@ impl CheckState {
     /// A run starts. There must be none.
     pub(crate) fn on_start(&mut self, id: u64, now: Instant) {
         debug_assert!(self.run.is_none(), "at most one live run of a check");
-        self.run = Some(LiveRun {
-            id,
-            started: now,
-            timed_out: false,
-        });
+        self.run = Some(LiveRun { id, started: now, timed_out: false });
     }
 
     /// The live run came to `result`. It keeps the slot until [`on_release`](Self::on_release).
@@ -162,9 +155,7 @@ impl CheckState {
         result: CheckResult,
         now: Moment,
     ) -> Option<Transition> {
-        let took = self
-            .run
-            .map_or(Duration::ZERO, |run| now.instant - run.started);
+        let took = self.run.map_or(Duration::ZERO, |run| now.instant - run.started);
         let failures_before = self.consecutive_failures;
         if result.state == HealthState::Healthy {
             self.consecutive_failures = 0;
@@ -174,32 +165,23 @@ impl CheckState {
         }
         let failures = self.consecutive_failures.max(failures_before);
 
-        let transition = self
-            .report_or_hold_back(&result, now)
-            .map(|left| Transition {
-                check: check.to_owned(),
-                from: left.result.state,
-                to: result.state,
-                message: result.message.clone(),
-                lasted: now.instant - left.since.instant,
-                failures,
-                missed: 0,
-            });
-        self.newest = Some(Finished {
-            result,
-            at: now,
-            took,
+        let transition = self.report_or_hold_back(&result, now).map(|left| Transition {
+            check: check.to_owned(),
+            from: left.result.state,
+            to: result.state,
+            message: result.message.clone(),
+            lasted: now.instant - left.since.instant,
+            failures,
+            missed: 0,
         });
+        self.newest = Some(Finished { result, at: now, took });
         transition
     }
 
     /// Applies the thresholds. Gives back what was reported until now where its state changed.
     fn report_or_hold_back(&mut self, result: &CheckResult, now: Moment) -> Option<Reported> {
         let Some(reported) = &mut self.reported else {
-            self.reported = Some(Reported {
-                result: result.clone(),
-                since: now,
-            });
+            self.reported = Some(Reported { result: result.clone(), since: now });
             return None;
         };
         let change = match result.state.cmp(&reported.result.state) {
@@ -221,13 +203,7 @@ impl CheckState {
         };
         change.then(|| {
             self.streak = Streak::default();
-            std::mem::replace(
-                reported,
-                Reported {
-                    result: result.clone(),
-                    since: now,
-                },
-            )
+            std::mem::replace(reported, Reported { result: result.clone(), since: now })
         })
     }
 
@@ -279,10 +255,7 @@ impl CheckState {
                 seconds(age)
             ));
         }
-        let reported = self
-            .reported
-            .as_ref()
-            .map_or(&newest.result, |it| &it.result);
+        let reported = self.reported.as_ref().map_or(&newest.result, |it| &it.result);
         let held_back = newest.result.state != reported.state;
         CheckReport {
             state: reported.state,
@@ -306,16 +279,12 @@ impl CheckState {
         match (&self.newest, self.run) {
             (None, _) => now,
             (Some(newest), Some(run)) if run.timed_out => self.fresh_until(newest).max(now),
-            (Some(newest), _) => self
-                .expires(newest)
-                .unwrap_or_else(|| self.fresh_until(newest)),
+            (Some(newest), _) => self.expires(newest).unwrap_or_else(|| self.fresh_until(newest)),
         }
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
-        self.newest
-            .as_ref()
-            .is_some_and(|newest| now < self.fresh_until(newest))
+        self.newest.as_ref().is_some_and(|newest| now < self.fresh_until(newest))
     }
 
     /// When readers want something newer than `newest`.
@@ -325,11 +294,7 @@ impl CheckState {
             Mode::Background { interval } => interval,
         };
         let being_dropped = !self.policy.blocking && self.run.is_some_and(|run| run.timed_out);
-        let grace = if being_dropped {
-            CANCEL_GRACE
-        } else {
-            Duration::ZERO
-        };
+        let grace = if being_dropped { CANCEL_GRACE } else { Duration::ZERO };
         newest.at.instant + window.max(grace)
     }
 

@@ -14,9 +14,7 @@ fn policy(cache: u64) -> Policy {
     Policy {
         on_error: Unhealthy,
         timeout: Duration::from_millis(400),
-        mode: Mode::OnDemand {
-            cache: Duration::from_millis(cache),
-        },
+        mode: Mode::OnDemand { cache: Duration::from_millis(cache) },
         failure_threshold: NonZeroU32::MIN,
         success_threshold: NonZeroU32::MIN,
         blocking: false,
@@ -24,12 +22,7 @@ fn policy(cache: u64) -> Policy {
 }
 
 fn background(interval: u64) -> Policy {
-    Policy {
-        mode: Mode::Background {
-            interval: Duration::from_millis(interval),
-        },
-        ..policy(0)
-    }
+    Policy { mode: Mode::Background { interval: Duration::from_millis(interval) }, ..policy(0) }
 }
 
 fn thresholds(failure: u32, success: u32) -> Policy {
@@ -42,11 +35,7 @@ fn thresholds(failure: u32, success: u32) -> Policy {
 
 impl Bench {
     fn new(policy: Policy) -> Self {
-        Self {
-            state: CheckState::new(policy),
-            now: Moment::now(),
-            runs: 0,
-        }
+        Self { state: CheckState::new(policy), now: Moment::now(), runs: 0 }
     }
 
     fn wait(&mut self, millis: u64) -> &mut Self {
@@ -116,9 +105,7 @@ fn the_first_reader_starts_a_run_and_the_next_joins_it() {
 fn a_result_serves_for_its_cache_time_from_the_end_of_its_run() {
     let mut check = Bench::new(policy(500));
     check.start().wait(300);
-    check
-        .state
-        .on_result("redis", CheckResult::healthy(), check.now);
+    check.state.on_result("redis", CheckResult::healthy(), check.now);
     check.release().wait(499);
     assert_eq!(check.demand(), Demand::Answer);
     check.wait(1);
@@ -144,10 +131,7 @@ fn a_timed_out_run_keeps_its_slot_and_is_reported_as_still_running() {
     assert_eq!(said(&check.answer()), (Unhealthy, "timed out after 400ms"));
     check.wait(11_401);
     assert_eq!(check.demand(), Demand::Answer);
-    assert_eq!(
-        said(&check.answer()),
-        (Unhealthy, "still running for 12.3s")
-    );
+    assert_eq!(said(&check.answer()), (Unhealthy, "still running for 12.3s"));
     check.release();
     assert_eq!(check.demand(), Demand::Start);
 }
@@ -161,10 +145,7 @@ fn a_cancelled_run_has_a_moment_to_be_dropped() {
     check.wait(10);
     assert_eq!(check.answer().message.unwrap(), "still running for 0.4s");
 
-    let blocking = Policy {
-        blocking: true,
-        ..policy(0)
-    };
+    let blocking = Policy { blocking: true, ..policy(0) };
     let mut check = Bench::new(blocking);
     check.start().wait(400);
     check.time_out();
@@ -173,10 +154,8 @@ fn a_cancelled_run_has_a_moment_to_be_dropped() {
 
 #[test]
 fn still_running_counts_for_nothing() {
-    let mut check = Bench::new(Policy {
-        failure_threshold: NonZeroU32::new(2).unwrap(),
-        ..policy(0)
-    });
+    let mut check =
+        Bench::new(Policy { failure_threshold: NonZeroU32::new(2).unwrap(), ..policy(0) });
     check.run(CheckResult::healthy());
     check.start().wait(400);
     assert_eq!(check.time_out(), None);
@@ -293,11 +272,7 @@ fn what_a_threshold_holds_back_is_shown_beside_the_reported_state() {
 #[test]
 fn a_transition_says_how_long_the_old_state_lasted_and_how_often_it_failed() {
     let mut check = Bench::new(thresholds(2, 1));
-    assert_eq!(
-        check.run(CheckResult::healthy()),
-        None,
-        "the first result changes nothing"
-    );
+    assert_eq!(check.run(CheckResult::healthy()), None, "the first result changes nothing");
     check.wait(5_000);
     assert_eq!(check.run(CheckResult::unhealthy("one")), None);
     check.wait(1_000);
@@ -310,10 +285,7 @@ fn a_transition_says_how_long_the_old_state_lasted_and_how_often_it_failed() {
     check.wait(500);
     let better = check.run(CheckResult::healthy()).unwrap();
     assert_eq!((better.from, better.to), (Unhealthy, Healthy));
-    assert_eq!(
-        (better.lasted, better.failures),
-        (Duration::from_secs(1), 3)
-    );
+    assert_eq!((better.lasted, better.failures), (Duration::from_secs(1), 3));
 }
 
 #[test]
@@ -329,21 +301,14 @@ fn provenance_names_the_newest_run_and_the_start_of_the_state() {
     let mut check = Bench::new(policy(0));
     let begin = check.now.wall;
     check.start().wait(30);
-    check
-        .state
-        .on_result("redis", CheckResult::healthy(), check.now);
+    check.state.on_result("redis", CheckResult::healthy(), check.now);
     check.release().wait(70).start().wait(20);
-    check
-        .state
-        .on_result("redis", CheckResult::healthy(), check.now);
+    check.state.on_result("redis", CheckResult::healthy(), check.now);
     check.release().wait(5);
     let answer = check.answer();
     let after = |millis| Some(begin + Duration::from_millis(millis));
     assert_eq!(answer.since, after(30));
-    assert_eq!(
-        (answer.checked_at, answer.last_success),
-        (after(120), after(120))
-    );
+    assert_eq!((answer.checked_at, answer.last_success), (after(120), after(120)));
     assert_eq!(answer.duration, Some(Duration::from_millis(20)));
     assert_eq!(answer.age, Some(Duration::from_millis(5)));
 }
@@ -362,22 +327,12 @@ fn an_answer_says_how_long_it_holds() {
     let now = check.now.instant;
     assert_eq!(check.state.valid_until(now), now);
     check.run(CheckResult::healthy());
-    assert_eq!(
-        check.state.valid_until(now),
-        now + Duration::from_millis(500)
-    );
+    assert_eq!(check.state.valid_until(now), now + Duration::from_millis(500));
 
     check.wait(500).start().wait(400);
     check.time_out();
     let now = check.now.instant;
-    assert_eq!(
-        check.state.valid_until(now),
-        now + Duration::from_millis(500)
-    );
+    assert_eq!(check.state.valid_until(now), now + Duration::from_millis(500));
     let later = check.wait(900).now.instant;
-    assert_eq!(
-        check.state.valid_until(later),
-        later,
-        "`still running` moves"
-    );
+    assert_eq!(check.state.valid_until(later), later, "`still running` moves");
 }

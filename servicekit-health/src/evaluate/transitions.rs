@@ -37,9 +37,7 @@ impl Transitions {
     }
 
     pub(crate) fn listen(&self) -> Listener {
-        Listener {
-            queue: self.queue.subscribe(),
-        }
+        Listener { queue: self.queue.subscribe() }
     }
 }
 
@@ -56,10 +54,7 @@ impl Listener {
         loop {
             match self.queue.recv().await {
                 Ok(transition) => {
-                    return Some(Transition {
-                        missed,
-                        ..transition
-                    });
+                    return Some(Transition { missed, ..transition });
                 }
                 Err(RecvError::Lagged(lost)) => missed += lost,
                 Err(RecvError::Closed) => return None,

@@ -43,8 +43,7 @@ impl Format {
         }
         let quality = |format: Self| {
             let best = ranges.iter().filter(|range| range.specificity(format) > 0);
-            best.max_by_key(|range| range.specificity(format))
-                .map_or(0, |range| range.quality)
+            best.max_by_key(|range| range.specificity(format)).map_or(0, |range| range.quality)
         };
         let mut chosen = (Self::Json, quality(Self::Json));
         for format in Self::ALL {
@@ -106,11 +105,7 @@ fn parse_quality(text: &str) -> Option<u16> {
         return None;
     }
     let thousandths: u16 = format!("{fraction:0<3}").parse().ok()?;
-    let quality = if whole == "1" {
-        1000 + thousandths
-    } else {
-        thousandths
-    };
+    let quality = if whole == "1" { 1000 + thousandths } else { thousandths };
     (quality <= 1000).then_some(quality)
 }
 
@@ -122,10 +117,7 @@ mod tests {
 
     fn negotiated(accept: &str) -> Format {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::ACCEPT,
-            HeaderValue::from_bytes(accept.as_bytes()).unwrap(),
-        );
+        headers.insert(header::ACCEPT, HeaderValue::from_bytes(accept.as_bytes()).unwrap());
         Format::negotiate(&headers)
     }
 
@@ -141,16 +133,8 @@ mod tests {
     #[test]
     fn json_is_the_default() {
         assert_eq!(Format::negotiate(&HeaderMap::new()), Format::Json);
-        for accept in [
-            "*/*",
-            "application/*",
-            "",
-            "image/png",
-            "garbage",
-            ";;;",
-            "text/html",
-            "ä",
-        ] {
+        for accept in ["*/*", "application/*", "", "image/png", "garbage", ";;;", "text/html", "ä"]
+        {
             assert_eq!(negotiated(accept), Format::Json, "{accept}");
         }
         let firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -159,17 +143,11 @@ mod tests {
 
     #[test]
     fn the_higher_quality_wins_and_a_tie_goes_to_our_order() {
-        assert_eq!(
-            negotiated("application/json;q=0.5, text/plain;q=0.6"),
-            Format::Text
-        );
+        assert_eq!(negotiated("application/json;q=0.5, text/plain;q=0.6"), Format::Text);
         assert_eq!(negotiated("text/plain, application/json"), Format::Json);
         assert_eq!(negotiated("text/plain, */*"), Format::Json);
         assert_eq!(negotiated("text/plain, */*;q=0.1"), Format::Text);
-        assert_eq!(
-            negotiated("text/plain;q=0.999, application/health+json"),
-            Format::HealthJson
-        );
+        assert_eq!(negotiated("text/plain;q=0.999, application/health+json"), Format::HealthJson);
     }
 
     #[test]
@@ -181,11 +159,7 @@ mod tests {
     #[test]
     fn a_malformed_quality_makes_its_range_void() {
         for quality in ["1.1", "2", "0.1234", "-1", "x", "", "0,5"] {
-            assert_eq!(
-                negotiated(&format!("text/plain;q={quality}")),
-                Format::Json,
-                "{quality}"
-            );
+            assert_eq!(negotiated(&format!("text/plain;q={quality}")), Format::Json, "{quality}");
         }
         assert_eq!(negotiated("text/plain;q=0.001"), Format::Text);
         assert_eq!(negotiated("text/plain;q=0"), Format::Json);

@@ -42,8 +42,7 @@ impl Frame {
     }
 
     pub(crate) fn json(&self) -> Bytes {
-        self.0
-            .slice(FRAME_START.len()..self.0.len() - FRAME_END.len())
+        self.0.slice(FRAME_START.len()..self.0.len() - FRAME_END.len())
     }
 
     pub(crate) fn into_event(self) -> Bytes {
@@ -124,10 +123,7 @@ impl<'a> Told<'a> {
             Details::Status => BTreeMap::new(),
             Details::Full | Details::States => report.checks.iter().map(told).collect(),
         };
-        Self {
-            status: report.status,
-            checks,
-        }
+        Self { status: report.status, checks }
     }
 }
 
@@ -158,10 +154,7 @@ impl<'a> ToldCheck<'a> {
 
 /// With microseconds, which are what a fast check takes.
 fn millis(duration: Duration) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "2^53 microseconds are 285 years"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
     let micros = duration.as_micros() as f64;
     micros / 1000.0
 }
@@ -207,12 +200,7 @@ fn health_json(report: &Report, style: Style<'_>) -> Vec<u8> {
     };
     let measured = |(name, check): (&String, &'_ CheckReport)| {
         let took = check.duration.map(millis);
-        (
-            name.clone(),
-            took,
-            check.checked_at.map(rfc3339),
-            status(check.state),
-        )
+        (name.clone(), took, check.checked_at.map(rfc3339), status(check.state))
     };
     let mut checks = BTreeMap::new();
     if style.details != Details::Status {
@@ -223,11 +211,7 @@ fn health_json(report: &Report, style: Style<'_>) -> Vec<u8> {
                 observed_unit: observed_value.map(|_| "ms"),
                 status,
                 time,
-                output: entry
-                    .1
-                    .message
-                    .as_deref()
-                    .filter(|_| style.details == Details::Full),
+                output: entry.1.message.as_deref().filter(|_| style.details == Details::Full),
             };
             checks.insert(format!("{name}:responseTime"), [measurement]);
         }
@@ -252,10 +236,7 @@ fn text(report: &Report, details: Details) -> String {
             HealthState::Degraded => ('!', "degraded"),
             HealthState::Unhealthy => ('-', "failed"),
         };
-        let message = check
-            .message
-            .as_deref()
-            .filter(|_| details == Details::Full);
+        let message = check.message.as_deref().filter(|_| details == Details::Full);
         let separator = if message.is_some() { ": " } else { "" };
         let message = Escaped(message.unwrap_or_default());
         writeln!(text, "[{sign}]{name} {word}{separator}{message}")
@@ -266,11 +247,7 @@ fn text(report: &Report, details: Details) -> String {
         }
     }
     let passed = report.status != HealthState::Unhealthy;
-    text.push_str(if passed {
-        "health check passed\n"
-    } else {
-        "health check failed\n"
-    });
+    text.push_str(if passed { "health check passed\n" } else { "health check failed\n" });
     text
 }
 

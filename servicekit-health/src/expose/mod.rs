@@ -36,8 +36,11 @@ pub(crate) struct Surface {
     engine: Arc<Engine>,
     settings: Settings,
     streams: Arc<Semaphore>,
-    frames: [[Mutex<Option<(Arc<Shared>, Frame)>>; Details::ALL.len()]; Scope::ALL.len()],
+    frames: [[Mutex<Option<Encoded>>; Details::ALL.len()]; Scope::ALL.len()],
 }
+
+/// A frame, and the report that it was encoded from.
+type Encoded = (Arc<Shared>, Frame);
 
 impl Surface {
     pub(crate) fn new(engine: Arc<Engine>, settings: Settings) -> Self {
@@ -85,9 +88,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -
     let stream = {
         let surface = Arc::clone(surface);
         any(move |request| {
-            answer(surface, request, |surface, parts| async move {
-                stream::open(&surface, &parts).await
-            })
+            answer(surface, request, |surface, parts| async move { stream::open(&surface, &parts) })
         })
     };
     let mut router = Router::new()
@@ -132,9 +133,6 @@ where
         headers.insert(header::ALLOW, ALLOWED);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

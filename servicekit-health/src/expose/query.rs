@@ -122,17 +122,8 @@ mod tests {
     #[test]
     fn a_poll_interval_is_a_float_of_seconds_within_bounds() {
         assert_eq!(Query::default().poll_interval(), Ok(Duration::from_secs(1)));
-        for (text, millis) in [
-            ("0.1", 100),
-            ("2.5", 2500),
-            ("3600", 3_600_000),
-            ("1e1", 10_000),
-        ] {
-            assert_eq!(
-                poll_interval(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+        for (text, millis) in [("0.1", 100), ("2.5", 2500), ("3600", 3_600_000), ("1e1", 10_000)] {
+            assert_eq!(poll_interval(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
@@ -174,12 +165,7 @@ mod tests {
         ] {
             assert_eq!(Query::parse(text).unwrap().verbose, verbose, "{text}");
         }
-        assert!(
-            Query::parse("verbose=maybe")
-                .unwrap_err()
-                .detail
-                .contains("`maybe`")
-        );
+        assert!(Query::parse("verbose=maybe").unwrap_err().detail.contains("`maybe`"));
     }
 
     #[test]

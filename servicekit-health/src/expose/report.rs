@@ -78,12 +78,7 @@ fn encoded(
     details: Details,
     verbose: bool,
 ) -> Response<Body> {
-    let style = Style {
-        format,
-        details,
-        verbose,
-        service: surface.settings.service.as_ref(),
-    };
+    let style = Style { format, details, verbose, service: surface.settings.service.as_ref() };
     respond(surface, report.status, format, encode(report, style))
 }
 
@@ -91,10 +86,7 @@ fn respond(surface: &Surface, state: HealthState, format: Format, body: Bytes) -
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = surface.settings.status_code(state);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.content_type()),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(X_HEALTH_STATUS, HeaderValue::from_static(state.as_str()));
     response

@@ -22,26 +22,14 @@ pub(crate) fn select(
     }
     for name in criteria.checks.iter().chain(&criteria.excluded) {
         if engine.find(name).is_none() {
-            return Err(unknown_check(
-                engine,
-                name,
-                StatusCode::BAD_REQUEST,
-                details,
-            ));
+            return Err(unknown_check(engine, name, StatusCode::BAD_REQUEST, details));
         }
     }
     let slots = engine.slots();
     for tag in &criteria.tags {
         if !slots.iter().any(|slot| slot.tags.contains(tag)) {
             let tags = slots.iter().flat_map(|slot| &slot.tags);
-            return Err(unknown(
-                "tag",
-                tag,
-                "tags",
-                tags,
-                StatusCode::BAD_REQUEST,
-                details,
-            ));
+            return Err(unknown("tag", tag, "tags", tags, StatusCode::BAD_REQUEST, details));
         }
     }
     let fulfils = |index: &usize| {
@@ -86,8 +74,8 @@ fn unknown<'a>(
         valid.dedup();
         let more = valid.len() > LISTED;
         valid.truncate(LISTED);
-        detail.push_str(&format!("; the {kinds} are: {}", valid.join(", ")));
-        detail.push_str(if more { ", …" } else { "" });
+        let more = if more { ", …" } else { "" };
+        detail = format!("{detail}; the {kinds} are: {}{more}", valid.join(", "));
     }
     Problem::new(status, detail)
 }

@@ -44,11 +44,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            status_codes: [
-                StatusCode::OK,
-                StatusCode::OK,
-                StatusCode::SERVICE_UNAVAILABLE,
-            ],
+            status_codes: [StatusCode::OK, StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE],
             details: Details::Full,
             details_for: None,
             service: None,
@@ -84,9 +80,7 @@ impl Settings {
         for (probe, path) in paths().filter_map(|(probe, path)| Some((probe, path.as_ref()?))) {
             let plain = path.starts_with('/')
                 && path.len() > 1
-                && path
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"{}?#*%".contains(&byte));
+                && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}?#*%".contains(&byte));
             let taken = path == "/health" || path.starts_with("/health/");
             let same = paths().any(|(other, it)| other < probe && it.as_ref() == Some(path));
             let problem = if !plain {
@@ -98,15 +92,10 @@ impl Settings {
             } else {
                 continue;
             };
-            problems.push(format!(
-                "the path of the {probe} probe, `{path}`, {problem}"
-            ));
+            problems.push(format!("the path of the {probe} probe, `{path}`, {problem}"));
         }
         if self.max_streams > tokio::sync::Semaphore::MAX_PERMITS {
-            problems.push(format!(
-                "max_streams is {}, more than can be counted",
-                self.max_streams
-            ));
+            problems.push(format!("max_streams is {}, more than can be counted", self.max_streams));
         }
     }
 }

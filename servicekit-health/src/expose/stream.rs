@@ -31,10 +31,7 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 /// When a client that found no free stream may try again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-pub(crate) async fn open(
-    surface: &Arc<Surface>,
-    request: &Parts,
-) -> Result<Response<Body>, Problem> {
+pub(crate) fn open(surface: &Arc<Surface>, request: &Parts) -> Result<Response<Body>, Problem> {
     let details = surface.settings.details_of(request);
     let query = Query::parse(request.uri.query().unwrap_or_default())?;
     let (period, on_change) = (query.poll_interval()?, query.on_change()?);
@@ -42,24 +39,13 @@ pub(crate) async fn open(
     let selected = if query.criteria.is_empty() {
         None
     } else {
-        Some(select(
-            engine,
-            engine.members(Scope::All),
-            &query.criteria,
-            details,
-        )?)
+        Some(select(engine, engine.members(Scope::All), &query.criteria, details)?)
     };
-    let permit = Arc::clone(&surface.streams)
-        .try_acquire_owned()
-        .map_err(full)?;
+    let permit = Arc::clone(&surface.streams).try_acquire_owned().map_err(full)?;
     let body = if request.method == Method::GET {
         let events = Events {
             surface: Arc::clone(surface),
-            view: View {
-                selected,
-                details,
-                verbose: query.verbose,
-            },
+            view: View { selected, details, verbose: query.verbose },
             ticks: ticks(period),
             told: on_change.then(Told::default),
             quiet_since: Instant::now(),
@@ -76,15 +62,9 @@ pub(crate) async fn open(
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // NGINX would hold back even the head until its buffer is full.
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(response)
 }
 
