@@ -85,7 +85,6 @@ impl Health {
     /// let health = health::builder().build()?;
     /// let app = Router::new().merge(health.router());
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
-    /// # #[cfg(any())]
     /// axum::serve(listener, app).with_graceful_shutdown(health.shutdown_signal()).await?;
     /// # Ok(()) }
     /// ```

@@ -1,0 +1,395 @@
+//! From the first request to the last handle: startup, the background, transitions, draining.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use servicekit_health::HealthState::{Degraded, Healthy, Unhealthy};
+use servicekit_health::{self as health, Check, Health, HealthState, Probe, Report, Transition};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn names(report: &Report) -> Vec<&str> {
+    report.checks.keys().map(String::as_str).collect()
+}
+
+#[track_caller]
+fn assert_about(elapsed: Duration, expected: Duration) {
+    let most = expected + ms(2);
+    assert!((expected..=most).contains(&elapsed), "{elapsed:?} instead of {expected:?}");
+}
+
+/// A check that finds the state it is set to, and counts its runs.
+#[derive(Clone, Default)]
+struct Dial {
+    state: Arc<Mutex<HealthState>>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl Dial {
+    fn set(&self, state: HealthState) {
+        *self.state.lock().unwrap() = state;
+    }
+
+    fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    /// Every report is a run.
+    fn check(&self, name: &str) -> Check {
+        let dial = self.clone();
+        let check = Check::new(name, move || {
+            dial.runs.fetch_add(1, Ordering::SeqCst);
+            let state = *dial.state.lock().unwrap();
+            async move { state }
+        });
+        check.cache(Duration::ZERO)
+    }
+}
+
+/// Turns the dial through these states, one run each.
+async fn turn(health: &Health, dial: &Dial, states: &[HealthState]) {
+    for state in states {
+        dial.set(*state);
+        assert_eq!(health.report().await.status, *state);
+    }
+}
+
+fn steps(transitions: &[Transition]) -> Vec<(HealthState, HealthState)> {
+    transitions.iter().map(|it| (it.from, it.to)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_background_check_runs_by_itself_after_the_first_request() {
+    let (tell, mut begins) = mpsc::unbounded_channel();
+    let check = Check::new("background", move || {
+        tell.send(Instant::now()).unwrap();
+        sleep(ms(100))
+    });
+    let builder = health::builder().check(check.interval(secs(10)));
+    let health = builder.build().unwrap();
+    sleep(secs(60)).await;
+    assert!(begins.try_recv().is_err(), "before the first request");
+
+    let started = Instant::now();
+    assert_eq!(health.report().await.status, Healthy);
+    assert_about(started.elapsed(), ms(100));
+    let mut previous = begins.try_recv().unwrap();
+    let mut gaps = Vec::new();
+    for _ in 0..20 {
+        let begin = begins.recv().await.unwrap();
+        gaps.push(begin - previous);
+        previous = begin;
+    }
+    let allowed = ms(8_990)..=ms(11_010);
+    assert!(gaps.iter().all(|gap| allowed.contains(gap)), "{gaps:?}");
+    assert!(gaps.iter().any(|gap| *gap != gaps[0]), "no jitter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_do_not_run_a_background_check() {
+    let dial = Dial::default();
+    let counted = dial.clone();
+    let check = Check::new("background", move || {
+        counted.runs.fetch_add(1, Ordering::SeqCst);
+        async {}
+    });
+    let builder = health::builder().check(check.interval(secs(10)));
+    let health = builder.build().unwrap();
+    for _ in 0..80 {
+        health.report().await;
+        health.check("background").await;
+        sleep(ms(100)).await;
+    }
+    assert_eq!(dial.runs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_background_check_does_not_look_healthy() {
+    let runs = AtomicUsize::new(0);
+    let check = Check::new("dying", move || {
+        let first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+        sleep(if first { ms(0) } else { secs(600) })
+    });
+    let check = check.interval(secs(1)).timeout(secs(600));
+    let health = health::builder().check(check).build().unwrap();
+    assert_eq!(health.report().await.status, Healthy);
+    sleep(ms(2_900)).await;
+    assert_eq!(health.report().await.status, Healthy);
+    sleep(ms(200)).await;
+    let report = health.check("dying").await.unwrap();
+    assert_eq!(report.state, Unhealthy);
+    assert_eq!(report.message.as_deref(), Some("no result for 3.1s"));
+    assert_eq!(report.consecutive_failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_selects_its_checks() {
+    let (alive, ready) = (Dial::default(), Dial::default());
+    let health = health::builder()
+        .check(alive.check("alive").probe(Probe::Liveness))
+        .check(ready.check("ready"))
+        .check(Check::new("both", || async {}).probe([Probe::Liveness, Probe::Readiness]))
+        .build()
+        .unwrap();
+    ready.set(Unhealthy);
+    let liveness = health.probe(Probe::Liveness).await;
+    assert_eq!(names(&liveness), ["alive", "both"]);
+    assert_eq!(liveness.status, Healthy);
+    assert_eq!((alive.runs(), ready.runs()), (1, 0));
+    let readiness = health.probe(Probe::Readiness).await;
+    assert_eq!(names(&readiness), ["both", "ready"]);
+    assert_eq!(readiness.status, Unhealthy);
+    assert!(health.probe(Probe::Startup).await.checks.is_empty());
+    assert_eq!(names(&health.report().await), ["alive", "both", "ready"]);
+    assert!(health.check("nobody").await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn readiness_includes_the_startup_checks_until_startup_has_passed() {
+    let migrations = Dial::default();
+    let health = health::builder()
+        .check(migrations.check("migrations").probe(Probe::Startup))
+        .check(Check::new("ready", || async {}))
+        .build()
+        .unwrap();
+    migrations.set(Unhealthy);
+    for _ in 0..2 {
+        let readiness = health.probe(Probe::Readiness).await;
+        assert_eq!(names(&readiness), ["migrations", "ready"]);
+        assert_eq!(readiness.status, Unhealthy);
+        assert_eq!(health.probe(Probe::Startup).await.status, Unhealthy);
+    }
+
+    migrations.set(Degraded);
+    let startup = health.probe(Probe::Startup).await;
+    assert_eq!(names(&startup), ["migrations"]);
+    assert_eq!(startup.status, Degraded);
+
+    migrations.set(Unhealthy);
+    let runs = migrations.runs();
+    assert_eq!(names(&health.probe(Probe::Readiness).await), ["ready"]);
+    let startup = health.probe(Probe::Startup).await;
+    assert!(startup.checks.is_empty());
+    assert_eq!(startup.status, Healthy);
+    assert_eq!(migrations.runs(), runs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_shows_in_the_report_and_in_readiness_but_not_in_liveness() {
+    let alive = Check::new("alive", || async {}).probe(Probe::Liveness);
+    let health = health::builder().check(alive).build().unwrap();
+    assert_eq!(health.probe(Probe::Readiness).await.status, Healthy);
+    health.drain();
+    health.drain();
+    let readiness = health.probe(Probe::Readiness).await;
+    assert_eq!(names(&readiness), ["$drain"]);
+    for report in [readiness, health.report().await] {
+        assert_eq!(report.status, Unhealthy);
+        let drain = &report.checks["$drain"];
+        assert_eq!(drain.state, Unhealthy);
+        assert_eq!(drain.message.as_deref(), Some("draining"));
+    }
+    let liveness = health.probe(Probe::Liveness).await;
+    assert_eq!(names(&liveness), ["alive"]);
+    assert_eq!(liveness.status, Healthy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_gets_every_transition_in_order_exactly_once() {
+    let dial = Dial::default();
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let panics = Arc::new(AtomicUsize::new(0));
+    let panicked = Arc::clone(&panics);
+    let health = health::builder()
+        .check(dial.check("dial"))
+        .on_transition(move |_| {
+            panicked.fetch_add(1, Ordering::SeqCst);
+            panic!("a callback that panics");
+        })
+        .on_transition(move |transition: &Transition| told.send(transition.clone()).unwrap())
+        .build()
+        .unwrap();
+    let subscribers = [health.subscribe(), health.subscribe()];
+
+    let states = [Unhealthy, Unhealthy, Healthy, Degraded, Unhealthy, Healthy];
+    turn(&health, &dial, &states).await;
+    let expected =
+        [(Unhealthy, Healthy), (Healthy, Degraded), (Degraded, Unhealthy), (Unhealthy, Healthy)];
+    for subscriber in subscribers {
+        let all: Vec<_> = subscriber.take(4).collect().await;
+        assert_eq!(steps(&all), expected);
+        assert!(all.iter().all(|it| it.check == "dial" && it.missed == 0));
+        let failures: Vec<_> = all.iter().map(|it| it.failures).collect();
+        assert_eq!(failures, [2, 1, 2, 2]);
+    }
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(heard.recv().await.unwrap());
+    }
+    assert_eq!(steps(&all), expected);
+    assert_eq!(panics.load(Ordering::SeqCst), 4);
+    assert!(timeout(secs(60), heard.recv()).await.is_err());
+
+    // A callback listens too: no request is needed.
+    dial.set(Degraded);
+    let unasked = timeout(secs(6), heard.recv()).await.unwrap();
+    assert_eq!(unasked.unwrap().to, Degraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_result_is_no_transition() {
+    let dial = Dial::default();
+    dial.set(Unhealthy);
+    let health = health::builder().check(dial.check("dial")).build().unwrap();
+    let mut transitions = health.subscribe();
+    assert!(timeout(secs(60), transitions.next()).await.is_err());
+    assert!(dial.runs() > 1);
+    dial.set(Healthy);
+    let transition = transitions.next().await.unwrap();
+    assert_eq!((transition.from, transition.to), (Unhealthy, Healthy));
+    assert!(transition.lasted >= secs(60), "{:?}", transition.lasted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_demand_checks_are_evaluated_regularly_while_somebody_listens() {
+    let dial = Dial::default();
+    let builder = health::builder().check(dial.check("dial"));
+    let health = builder.watch_interval(secs(10)).build().unwrap();
+    let mut transitions = health.subscribe();
+    assert!(timeout(secs(95), transitions.next()).await.is_err());
+    assert_eq!(dial.runs(), 10);
+
+    dial.set(Degraded);
+    let transition = timeout(secs(10), transitions.next()).await.unwrap();
+    assert_eq!(transition.unwrap().to, Degraded);
+
+    drop(transitions);
+    sleep(secs(20)).await;
+    let runs = dial.runs();
+    sleep(secs(100)).await;
+    assert_eq!(dial.runs(), runs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_is_told_how_many_it_missed() {
+    let dial = Dial::default();
+    let builder = health::builder().check(dial.check("dial"));
+    let health = builder.watch_interval(secs(3600)).build().unwrap();
+    let mut transitions = health.subscribe();
+    health.report().await;
+    sleep(ms(1)).await;
+    turn(&health, &dial, &[Unhealthy, Healthy].repeat(100)).await;
+
+    let first = transitions.next().await.unwrap();
+    assert!(first.missed > 0);
+    let mut received = 1;
+    while let Ok(next) = timeout(ms(1), transitions.next()).await {
+        assert_eq!(next.unwrap().missed, 0);
+        received += 1;
+    }
+    assert_eq!(first.missed + received, 200);
+}
+
+/// Something of every kind is going on.
+async fn busy() -> Health {
+    let health = health::builder()
+        .check(Check::new("background", || async {}).interval(secs(1)))
+        .check(Check::new("slow", || sleep(secs(60))).timeout(secs(120)))
+        .on_transition(|_| {})
+        .build()
+        .unwrap();
+    health.report().await;
+    health
+}
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_task_ends_with_the_last_handle() {
+    let health = busy().await;
+    let mut transitions = health.subscribe();
+    assert!(timeout(ms(10), transitions.next()).await.is_err());
+    let mut signal = Box::pin(health.shutdown_signal());
+    assert!(timeout(ms(10), &mut signal).await.is_err());
+    let clone = health.clone();
+    drop(health);
+    drop(signal);
+    sleep(ms(1)).await;
+    assert!(tasks() > 0, "there is a handle left");
+
+    drop(clone);
+    assert_eq!(transitions.next().await, None);
+    sleep(ms(1)).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_keeps_the_tasks_as_a_handle_does() {
+    let health = busy().await;
+    let router = health.router::<()>();
+    drop(health);
+    sleep(ms(1)).await;
+    assert!(tasks() > 0);
+    drop(router);
+    sleep(ms(1)).await;
+    assert_eq!(tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_healths_do_not_disturb_each_other() {
+    let (one, other) = (Dial::default(), Dial::default());
+    let build = |dial: &Dial| health::builder().check(dial.check("dial")).build().unwrap();
+    let (first, second) = (build(&one), build(&other));
+    other.set(Degraded);
+    assert_eq!(first.report().await.status, Healthy);
+    assert_eq!((one.runs(), other.runs()), (1, 0));
+    assert_eq!(second.report().await.status, Degraded);
+    first.drain();
+    assert_eq!(names(&first.report().await), ["$drain", "dial"]);
+    assert_eq!(names(&second.report().await), ["dial"]);
+    drop(first);
+    assert_eq!(second.report().await.status, Degraded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_drain_the_shutdown_signal_waits_for_the_drain_delay() {
+    let with = |delay: Duration| health::builder().drain_delay(delay).build().unwrap();
+    let healths = [
+        (health::builder().build().unwrap(), secs(5)),
+        (with(secs(12)), secs(12)),
+        (with(Duration::ZERO), Duration::ZERO),
+    ];
+    for (health, delay) in healths {
+        let signals = [(); 2].map(|()| tokio::spawn(health.shutdown_signal()));
+        sleep(secs(60)).await;
+        assert!(signals.iter().all(|signal| !signal.is_finished()));
+        let started = Instant::now();
+        health.drain();
+        for signal in signals {
+            signal.await.unwrap();
+        }
+        assert_about(started.elapsed(), delay);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_signal_asked_for_while_draining_ends_too() {
+    let health = health::builder().build().unwrap();
+    health.drain();
+    let started = Instant::now();
+    health.shutdown_signal().await;
+    assert_about(started.elapsed(), secs(5));
+}
