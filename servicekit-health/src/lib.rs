@@ -1,4 +1,30 @@
-//! Health checks for axum.
+//! Health checks for axum: annotate an async function, merge one router.
+//!
+//! ```standalone_crate
+//! use axum::Router;
+//! use servicekit_health::{self as health, health_check};
+//!
+//! /// Files can be written where this service keeps them.
+//! #[health_check(name = "data-dir", on_error = "degraded", timeout = "300ms")]
+//! async fn data_dir() -> std::io::Result<()> {
+//!     std::fs::metadata(".").map(drop)
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let health = health::builder().require(["data-dir"]).build()?;
+//! let app: Router = Router::new().merge(health.router());
+//! # Ok(()) }
+//! ```
+//!
+//! # What is where
+//!
+//! * Declare: [`macro@health_check`], [`Check`] for what is known only at run time,
+//!   [`IntoCheckResult`] for what a check returns, [`registered`] for what is linked.
+//! * Set up: [`builder`], or [`router`] with no configuration.
+//! * Ask: [`Health`], and the [`Report`] it gives.
+//!
+//! A crate of which nothing is used is not linked, and neither are its checks:
+//! `use my_checks as _;` brings them in.
 
 // The attribute names this crate by its path from outside, also inside it.
 extern crate self as servicekit_health;
