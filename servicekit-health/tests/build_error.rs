@@ -1,0 +1,69 @@
+//! What `build` refuses, and how it says so.
+
+use std::time::Duration;
+
+use servicekit_health::{self as health, Check, Probe};
+
+#[track_caller]
+fn check(name: &str) -> Check {
+    Check::new(name, || async {})
+}
+
+#[test]
+fn every_problem_is_named_at_once_with_its_place_and_remedy() {
+    let error = health::builder()
+        .check(check("redis"))
+        .check(check("redis"))
+        .check(check("$stream").failure_threshold(0))
+        .check(check("slow").timeout(Duration::ZERO).interval(Duration::from_secs(7200)))
+        .check(check("both").cache(Duration::ZERO).interval(Duration::from_secs(1)))
+        .check(check("nowhere").probe([]))
+        .provide(1_u8)
+        .provide(2_u8)
+        .skip(["redsi"])
+        .require(["database"])
+        .deadline(Duration::ZERO)
+        .probe_path(Probe::Liveness, "/health/live")
+        .probe_path(Probe::Startup, "readyz")
+        .build()
+        .unwrap_err();
+    let text = error.to_string();
+    for part in [
+        "2 checks are named `redis`",
+        "build_error.rs:15",
+        "build_error.rs:16",
+        "`$stream`",
+        "its threshold is 0",
+        "the timeout is zero",
+        "the interval is 7200s; the most is an hour",
+        "a cache and an interval",
+        "belongs to no probe",
+        "a `u8` was provided twice",
+        "`skip` names `redsi`",
+        "the required check `database` is not there",
+        "use my_checks as _;",
+        "the deadline is zero",
+        "`/health/live`, belongs to the checks",
+        "`readyz`, is no plain path",
+    ] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    assert_eq!(format!("{error:?}"), text, "a `main` that returns it prints `Debug`");
+    assert!(std::io::Error::from(error).to_string().contains("`database`"));
+}
+
+#[test]
+#[should_panic(expected = "the required check `database` is not there")]
+fn a_router_panics_with_the_same_text() {
+    let _: axum::Router = health::builder().require(["database"]).router();
+}
+
+#[test]
+fn building_needs_no_runtime() {
+    let health = health::builder()
+        .check(check("background").interval(Duration::from_secs(1)))
+        .on_transition(|_| {})
+        .build()
+        .unwrap();
+    let _: axum::Router = health.router();
+}
