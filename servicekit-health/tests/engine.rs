@@ -377,3 +377,20 @@ async fn a_late_check_without_a_recent_result_takes_on_error() {
     assert_eq!(message, Some("no result within the deadline"));
     assert_eq!(report.consecutive_failures, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_late_check_does_not_make_those_in_time_stale() {
+    let quick = |name: &str| Check::new(name, || sleep(ms(100)));
+    let health = health::builder()
+        .check(quick("before"))
+        .check(Check::new("late", || sleep(secs(3))).timeout(secs(5)))
+        .check(quick("with"))
+        .build()
+        .unwrap();
+    let report = health.report().await;
+    assert_eq!(report.checks["late"].state, Unhealthy);
+    for name in ["before", "with"] {
+        assert_eq!(report.checks[name].state, Healthy, "{name}");
+        assert!(!report.checks[name].stale, "{name}");
+    }
+}

@@ -75,6 +75,7 @@ struct Tasks {
 /// A reader's place in front of a slot.
 pub(crate) struct Wait {
     news: watch::Receiver<()>,
+    done: bool,
 }
 
 impl Wait {
@@ -82,10 +83,11 @@ impl Wait {
     pub(crate) async fn done(&mut self) {
         // The sender lives in the slot, which the reader's engine keeps.
         let _ = self.news.changed().await;
+        self.done = true;
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.news.has_changed().unwrap_or(true)
+        self.done || self.news.has_changed().unwrap_or(true)
     }
 }
 
@@ -120,7 +122,7 @@ impl Slot {
         }
         // Under the lock, so that no news is missed.
         let news = self.news.subscribe();
-        Some(Wait { news })
+        Some(Wait { news, done: false })
     }
 
     /// The answer for a reader at `now`, and until when it stays the same by itself.
