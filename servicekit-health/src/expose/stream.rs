@@ -142,9 +142,11 @@ impl Events {
                     () = silence => return Some(self.comment()),
                 },
                 Phase::First | Phase::Due => {
+                    // Boxed: a waiting stream should not hold room for an evaluation.
+                    let event = Box::pin(self.view.event(&self.surface, self.told.is_some()));
                     let (event, plain) = tokio::select! {
                         biased;
-                        event = self.view.event(&self.surface, self.told.is_some()) => event,
+                        event = event => event,
                         () = silence => return Some(self.comment()),
                     };
                     if self.phase == Phase::First {
