@@ -67,3 +67,26 @@ fn building_needs_no_runtime() {
         .unwrap();
     let _: axum::Router = health.router();
 }
+
+#[test]
+fn a_single_problem_is_a_single_line() {
+    let error = health::builder().timeout(Duration::ZERO).build().unwrap_err();
+    assert_eq!(error.problems().count(), 1);
+    assert!(!error.to_string().contains('\n'), "{error}");
+    assert!(error.to_string().contains("the default timeout is zero"), "{error}");
+    assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn names_tags_and_moved_probes_follow_their_rules() {
+    for name in ["", "a b", "-a", "$drain", "a/b", "ü", &"x".repeat(65)] {
+        let error = health::builder().check(check(name)).build().unwrap_err();
+        assert!(error.to_string().contains("its name breaks the rule"), "{error}");
+        let error = health::builder().check(check("a").tags([name])).build().unwrap_err();
+        assert!(error.to_string().contains("its tag"), "{error}");
+    }
+    for path in ["/health", "/health/", "/health/x", "/readyz", "", "/", "/{x}", "/a?b", "livez"] {
+        let builder = health::builder().probe_path(Probe::Liveness, path);
+        assert!(builder.build().is_err(), "{path}");
+    }
+}

@@ -137,3 +137,116 @@ async fn a_selection_holds_for_the_stream() {
     let mut events = open(&router, "?check=database").await.into_body().into_data_stream();
     assert_eq!(next(&mut events).await, format!("data: {json}\n\n"));
 }
+
+/// A check whose every run takes this long and says its number.
+fn slow(millis: u64) -> Check {
+    let runs = AtomicU64::new(0);
+    Check::new("slow", move || {
+        let run = runs.fetch_add(1, Ordering::Relaxed);
+        async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            health::CheckResult::degraded(format!("run {run};"))
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_check_does_not_stretch_the_tick() {
+    let router = health::builder().check(slow(300)).router();
+    let mut events = open(&router, "").await.into_body().into_data_stream();
+    let mut arrivals = Vec::new();
+    for run in 0..6 {
+        assert!(next(&mut events).await.contains(&format!("run {run};")));
+        arrivals.push(Instant::now());
+    }
+    for pair in arrivals[1..].windows(2) {
+        let millis = (pair[1] - pair[0]).as_millis();
+        assert!((997..=1003).contains(&millis), "{millis} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_for_its_first_result_is_not_silent() {
+    let patient = Duration::from_secs(30);
+    let builder = health::builder().deadline(patient).timeout(patient);
+    let router = builder.check(slow(6000)).router();
+    let mut events = open(&router, "").await.into_body().into_data_stream();
+    let start = Instant::now();
+    assert!(next(&mut events).await.starts_with(':'));
+    assert_eq!(start.elapsed().as_secs(), 4);
+    assert!(next(&mut events).await.contains("run 0;"));
+    assert_eq!(start.elapsed().as_secs(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_rare_events_there_are_comments() {
+    let router = service().router();
+    let mut events = open(&router, "?poll_interval=10").await.into_body().into_data_stream();
+    let start = Instant::now();
+    for (second, prefix) in [(0, "data: "), (4, ":"), (8, ":"), (10, "data: "), (14, ":")] {
+        assert!(next(&mut events).await.starts_with(prefix), "second {second}");
+        assert_eq!(start.elapsed().as_secs(), second);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_details_alone_is_no_change() {
+    let runs = AtomicU64::new(0);
+    let check = Check::new("db", move || {
+        let run = runs.fetch_add(1, Ordering::Relaxed);
+        async move { health::CheckResult::healthy().with_detail("run", run) }
+    });
+    let router = health::builder().check(check).router();
+    let mut events = open(&router, "?on=change&verbose").await.into_body().into_data_stream();
+    assert!(next(&mut events).await.starts_with("data: "));
+    for _ in 0..3 {
+        assert!(next(&mut events).await.starts_with(':'));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_query_of_a_stream_means_what_it_means_on_health() {
+    let router = service().cache(Duration::from_secs(60)).router();
+    for query in ["verbose", "tag=storage&exclude=redis", "check=redis&verbose=1", "other=1"] {
+        let json = get(&router, &format!("/health?{query}")).await.body;
+        let mut events = open(&router, &format!("?{query}")).await.into_body().into_data_stream();
+        assert_eq!(next(&mut events).await, format!("data: {json}\n\n"), "{query}");
+    }
+    let states = service().details(health::Details::States).router();
+    let json = get(&states, "/health").await.body;
+    let mut events = open(&states, "").await.into_body().into_data_stream();
+    assert_eq!(next(&mut events).await, format!("data: {json}\n\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_ends_streams_that_wait_for_a_change_or_select() {
+    let health = service().build().unwrap();
+    let router = health.router();
+    let mut streams = Vec::new();
+    for query in ["?on=change", "?check=database", "?verbose", "?poll_interval=3600"] {
+        let mut events = open(&router, query).await.into_body().into_data_stream();
+        next(&mut events).await;
+        streams.push((query, events));
+    }
+    health.drain();
+    for (query, mut events) in streams {
+        let last = timeout(Duration::from_millis(1), next(&mut events)).await.unwrap();
+        assert!(last.contains(r#""$drain""#), "{query}: {last}");
+        assert!(events.next().await.is_none(), "{query}");
+        let late: Vec<_> =
+            open(&router, query).await.into_body().into_data_stream().collect().await;
+        assert_eq!(late.len(), 1, "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_of_the_head_holds_no_stream() {
+    let router = service().max_streams(1).router();
+    for method in ["HEAD", "OPTIONS", "HEAD", "POST"] {
+        common::send(&router, method, "/health/$stream", None).await;
+    }
+    let only = open(&router, "").await;
+    assert_eq!(only.status(), StatusCode::OK);
+    let head = common::send(&router, "HEAD", "/health/%24stream", None).await;
+    assert_eq!((head.status, head.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+}
