@@ -250,3 +250,25 @@ async fn a_read_of_the_head_holds_no_stream() {
     let head = common::send(&router, "HEAD", "/health/%24stream", None).await;
     assert_eq!((head.status, head.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_grid_begins_with_the_request_not_with_its_first_answer() {
+    let slow = Check::new("slow", || tokio::time::sleep(Duration::from_millis(300)));
+    let router = health::builder().check(slow).router();
+    let mut events = open(&router, "").await.into_body().into_data_stream();
+    let start = Instant::now();
+    for second in 0..3 {
+        next(&mut events).await;
+        assert_eq!(start.elapsed().as_millis() / 10, second * 100 + 30);
+    }
+}
+
+#[tokio::test]
+async fn keys_of_the_stream_are_ignored_elsewhere_even_twice() {
+    let router = service().router();
+    for query in ["poll_interval=0", "poll_interval=1&poll_interval=2", "on=a&on=b"] {
+        assert_eq!(get(&router, &format!("/health?{query}")).await.status, StatusCode::OK);
+        let stream = get(&router, &format!("/health/$stream?{query}")).await.status;
+        assert_eq!(stream, StatusCode::BAD_REQUEST, "{query}");
+    }
+}

@@ -17,8 +17,8 @@ pub(crate) struct Query {
     pub(crate) verbose: bool,
     pub(crate) criteria: Criteria,
     /// The texts as they came; only the stream looks at them.
-    poll_interval: Option<String>,
-    on: Option<String>,
+    poll_interval: Vec<String>,
+    on: Vec<String>,
 }
 
 /// Which checks a request is about: values of one key unite, different keys intersect.
@@ -49,8 +49,8 @@ impl Query {
                 "exclude" => criteria.excluded.push(value.into_owned()),
                 "tag" => criteria.tags.push(value.into_owned()),
                 "verbose" => query.verbose = flag("verbose", &value)?,
-                "poll_interval" => set_once("poll_interval", &mut query.poll_interval, &value)?,
-                "on" => set_once("on", &mut query.on, &value)?,
+                "poll_interval" => query.poll_interval.push(value.into_owned()),
+                "on" => query.on.push(value.into_owned()),
                 _ => {}
             }
             if query.criteria.len() > SELECTION_LIMIT {
@@ -64,7 +64,7 @@ impl Query {
 
     /// The period of a stream.
     pub(crate) fn poll_interval(&self) -> Result<Duration, Problem> {
-        let Some(text) = &self.poll_interval else {
+        let Some(text) = once("poll_interval", &self.poll_interval)? else {
             return Ok(POLL_INTERVAL);
         };
         let seconds = text.parse().ok();
@@ -81,7 +81,7 @@ impl Query {
 
     /// Whether a stream sends only what differs.
     pub(crate) fn on_change(&self) -> Result<bool, Problem> {
-        match self.on.as_deref() {
+        match once("on", &self.on)? {
             None => Ok(false),
             Some("change") => Ok(true),
             Some(other) => Err(Problem::bad_request(format!(
@@ -103,10 +103,12 @@ fn flag(key: &str, value: &str) -> Result<bool, Problem> {
     }
 }
 
-fn set_once(key: &str, slot: &mut Option<String>, value: &str) -> Result<(), Problem> {
-    match slot.replace(value.to_owned()) {
-        None => Ok(()),
-        Some(_) => Err(Problem::bad_request(format!("`{key}` is there twice"))),
+/// The only value of a key.
+fn once<'a>(key: &str, values: &'a [String]) -> Result<Option<&'a str>, Problem> {
+    match values {
+        [] => Ok(None),
+        [value] => Ok(Some(value)),
+        _ => Err(Problem::bad_request(format!("`{key}` is there more than once"))),
     }
 }
 
@@ -138,8 +140,9 @@ mod tests {
             assert!(detail.contains("`poll_interval`"), "{detail}");
             assert!(detail.contains("0.1 to 3600"), "{detail}");
         }
-        let twice = Query::parse("poll_interval=1&poll_interval=2").unwrap_err();
-        assert_eq!(twice.detail, "`poll_interval` is there twice");
+        let twice = Query::parse("poll_interval=1&poll_interval=2").unwrap();
+        let detail = twice.poll_interval().unwrap_err().detail;
+        assert_eq!(detail, "`poll_interval` is there more than once");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::Surface;
 use super::encode::Frame;
@@ -50,7 +50,7 @@ pub(crate) fn open(surface: &Arc<Surface>, request: &Parts) -> Result<Response<B
             told: on_change.then(Told::default),
             quiet_since: Instant::now(),
             draining: Box::pin(engine.lifecycle.draining()),
-            phase: Phase::First,
+            phase: Phase::Due,
             _permit: permit,
         };
         Body::from_stream(stream::unfold(events, async |mut events| {
@@ -74,9 +74,9 @@ fn full(_: TryAcquireError) -> Problem {
         .with_header(header::RETRY_AFTER, RETRY_AFTER)
 }
 
-/// The first at once, then on a steady grid, whatever an answer takes.
+/// A steady grid from now on, whatever an answer takes. The first event does not wait for it.
 fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval(period);
+    let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
 }
@@ -104,8 +104,6 @@ struct View {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has been sent.
-    First,
     Open,
     /// A tick has come, its event has not.
     Due,
@@ -141,7 +139,7 @@ impl Events {
                     _ = self.ticks.tick() => self.phase = Phase::Due,
                     () = silence => return Some(self.comment()),
                 },
-                Phase::First | Phase::Due => {
+                Phase::Due => {
                     // Boxed: a waiting stream should not hold room for an evaluation.
                     let event = Box::pin(self.view.event(&self.surface, self.told.is_some()));
                     let (event, plain) = tokio::select! {
@@ -149,9 +147,6 @@ impl Events {
                         event = event => event,
                         () = silence => return Some(self.comment()),
                     };
-                    if self.phase == Phase::First {
-                        self.ticks.reset();
-                    }
                     let drains = self.surface.engine.lifecycle.is_draining();
                     self.phase = if drains { Phase::Ended } else { Phase::Open };
                     let is_news = self.told.as_mut().is_none_or(|told| told.is_news(&plain));
