@@ -20,6 +20,8 @@
 //!
 //! * Declare: [`macro@health_check`], [`Check`] for what is known only at run time,
 //!   [`IntoCheckResult`] for what a check returns, [`registered`] for what is linked.
+//! * Have it told: [`Heartbeat`] for loops, [`WatchedTask`] for tasks, [`Check::runtime_stall`] for
+//!   the runtime itself.
 //! * Set up: [`builder`], or [`router`] with no configuration.
 //! * Ask: [`Health`], and the [`Report`] it gives.
 //!
@@ -34,6 +36,7 @@ mod declare;
 mod evaluate;
 mod expose;
 mod handle;
+mod sources;
 
 use axum::Router;
 
@@ -50,6 +53,8 @@ pub use evaluate::model::{
 pub use expose::settings::Details;
 pub use handle::Health;
 pub use servicekit_health_macros::health_check;
+pub use sources::heartbeat::{Heartbeat, MissedBeat};
+pub use sources::task::{TaskEnded, WatchedTask};
 
 /// A builder with every linked check and the default settings.
 pub fn builder() -> HealthBuilder {

@@ -12,6 +12,7 @@ use super::provided::Provided;
 use super::result::IntoCheckResult;
 use super::settings::{Probes, Settings};
 use crate::evaluate::model::HealthState;
+use crate::sources::runtime;
 
 /// A check that is known only at run time, for [`HealthBuilder::check`](crate::HealthBuilder::check).
 ///
@@ -91,6 +92,33 @@ impl Check {
     {
         let runner = Runner::Blocking(Arc::new(move || check().into_check_result()));
         Self::made(name.into(), runner)
+    }
+
+    /// A check named `runtime` of the tokio runtime that serves the checks: degraded while its
+    /// timers fire more than `threshold` late, that is, while tasks keep its threads busy without
+    /// awaiting. 100 ms is a threshold that a healthy service does not reach.
+    ///
+    /// Runs every 5 s in the background; each run takes the median of five timers, and it takes two
+    /// runs in a row to report a stall, so a machine that slept is no stall. Every setting can be
+    /// changed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use servicekit_health::{self as health, Check};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let health = health::builder()
+    ///     .check(Check::runtime_stall(Duration::from_millis(100)))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn runtime_stall(threshold: Duration) -> Self {
+        Self::new("runtime", move || runtime::check(threshold))
+            .on_error(HealthState::Degraded)
+            .interval(Duration::from_secs(5))
+            .timeout(Duration::from_secs(5))
+            .failure_threshold(2)
     }
 
     #[track_caller]

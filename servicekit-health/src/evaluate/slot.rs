@@ -340,7 +340,8 @@ fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.9 + 0.2 * share)
 }
 
-fn panic_message(error: JoinError) -> Option<String> {
+/// What a task panicked with; `None` if it was cancelled.
+pub(crate) fn panic_message(error: JoinError) -> Option<String> {
     let payload = error.try_into_panic().ok()?;
     Some(payload_text(&*payload).unwrap_or("panicked").to_owned())
 }

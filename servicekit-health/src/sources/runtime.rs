@@ -1,0 +1,92 @@
+//! Whether the tokio runtime gets round to its work: how late its timers fire.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::evaluate::model::CheckResult;
+
+/// An odd number, so that one of them is the median.
+const SAMPLES: usize = 5;
+
+/// Long against a timer's granularity of 1 ms, short against a request.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The median lateness of a few timers, one after the other.
+///
+/// A machine that slept, or a process that was stopped, makes one timer very late and leaves the
+/// median alone; a runtime whose workers are kept busy makes all of them late.
+async fn timer_lateness() -> Duration {
+    let mut lateness = [Duration::ZERO; SAMPLES];
+    for late in &mut lateness {
+        let due = Instant::now() + PAUSE;
+        sleep_until(due).await;
+        *late = due.elapsed();
+    }
+    lateness.sort();
+    lateness[SAMPLES / 2]
+}
+
+/// The check behind [`Check::runtime_stall`](crate::Check::runtime_stall).
+pub(crate) async fn check(threshold: Duration) -> Result<CheckResult, RuntimeStalled> {
+    let late = timer_lateness().await;
+    if late > threshold {
+        return Err(RuntimeStalled { late, threshold });
+    }
+    let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+    Ok(CheckResult::healthy().with_detail("late_ms", late))
+}
+
+#[derive(Debug)]
+pub(crate) struct RuntimeStalled {
+    late: Duration,
+    threshold: Duration,
+}
+
+impl fmt::Display for RuntimeStalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { late, threshold } = self;
+        write!(f, "timers fire {late:.0?} late, at most {threshold:?} allowed: ")?;
+        f.write_str("something keeps the runtime's threads busy without awaiting")
+    }
+}
+
+impl Error for RuntimeStalled {}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::evaluate::model::HealthState;
+
+    const THRESHOLD: Duration = Duration::from_millis(100);
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_on_time_are_healthy() {
+        let result = check(THRESHOLD).await.unwrap();
+        assert_eq!(result, CheckResult::healthy().with_detail("late_ms", 0));
+    }
+
+    /// Jumps over the time in which a timer is due, as a runtime does that was kept from it.
+    async fn stall(times: usize) {
+        for _ in 0..times {
+            advance(Duration::from_millis(360)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runtime_that_is_late_time_and_again_is_stalled() {
+        let (result, ()) = tokio::join!(check(THRESHOLD), stall(SAMPLES));
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with("timers fire 340ms late, at most 100ms allowed"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_slept_is_late_once() {
+        let (result, ()) = tokio::join!(check(THRESHOLD), advance(Duration::from_secs(8 * 3600)));
+        assert_eq!(result.unwrap().state(), HealthState::Healthy);
+    }
+}

@@ -1,0 +1,161 @@
+//! A task that should never end, and a check that says when it did.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::evaluate::slot::panic_message;
+
+/// A task that is meant to live as long as the program: its check fails once it has ended,
+/// panicked or been aborted.
+///
+/// ```standalone_crate
+/// use servicekit_health::{TaskEnded, WatchedTask, health_check};
+///
+/// static CONSUMER: WatchedTask = WatchedTask::new();
+///
+/// #[health_check(name = "consumer", probe = "liveness")]
+/// async fn consumer() -> Result<(), TaskEnded> {
+///     CONSUMER.check()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let task = tokio::spawn(async {
+///     loop {
+///         tokio::task::yield_now().await; // consumes messages
+///     }
+/// });
+/// CONSUMER.watch(task);
+/// # let health = servicekit_health::builder().build()?;
+/// # assert_eq!(health.report().await.status, servicekit_health::HealthState::Healthy);
+/// # Ok(()) }
+/// ```
+///
+/// Watching takes the handle; to abort the task later, keep its
+/// [`abort_handle`](JoinHandle::abort_handle). Nothing is spawned to watch it. That a task hangs
+/// cannot be seen from its handle: for that there is a [`Heartbeat`](crate::Heartbeat).
+pub struct WatchedTask(Mutex<Watched>);
+
+enum Watched {
+    Nothing,
+    Running(BoxFuture<'static, Result<(), JoinError>>),
+    Ended(TaskEnded),
+}
+
+impl WatchedTask {
+    /// Watches nothing yet, which fails the check.
+    pub const fn new() -> Self {
+        Self(Mutex::new(Watched::Nothing))
+    }
+
+    /// Watches this task from now on, in place of the one before: after a restart, say.
+    pub fn watch<T: Send + 'static>(&self, task: JoinHandle<T>) {
+        *self.watched() = Watched::Running(task.map(|ended| ended.map(drop)).boxed());
+    }
+
+    /// The check: healthy while the task runs.
+    ///
+    /// # Errors
+    /// Where the task has come to an end, with how; and where there is none yet.
+    pub fn check(&self) -> Result<(), TaskEnded> {
+        let mut watched = self.watched();
+        let ended = match &mut *watched {
+            Watched::Nothing => return Err(TaskEnded("has not been started".to_owned())),
+            Watched::Ended(ended) => return Err(ended.clone()),
+            Watched::Running(task) => match task.now_or_never() {
+                None => return Ok(()),
+                Some(Ok(())) => "has ended".to_owned(),
+                Some(Err(error)) => match panic_message(error) {
+                    Some(text) => format!("has panicked: {text}"),
+                    None => "has been aborted".to_owned(),
+                },
+            },
+        };
+        let ended = TaskEnded(ended);
+        *watched = Watched::Ended(ended.clone());
+        Err(ended)
+    }
+
+    fn watched(&self) -> std::sync::MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for WatchedTask {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Send + 'static> From<JoinHandle<T>> for WatchedTask {
+    fn from(task: JoinHandle<T>) -> Self {
+        let watched = Self::new();
+        watched.watch(task);
+        watched
+    }
+}
+
+impl fmt::Debug for WatchedTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &*self.watched() {
+            Watched::Nothing => "nothing",
+            Watched::Running(_) => "running",
+            Watched::Ended(_) => "ended",
+        };
+        f.debug_tuple("WatchedTask").field(&format_args!("{state}")).finish()
+    }
+}
+
+/// A [`WatchedTask`] that does not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEnded(String);
+
+impl fmt::Display for TaskEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for TaskEnded {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    async fn ended(watched: &WatchedTask) -> String {
+        yield_now().await;
+        let first = watched.check().unwrap_err();
+        assert_eq!(watched.check(), Err(first.clone()), "asking twice changes nothing");
+        first.to_string()
+    }
+
+    #[tokio::test]
+    async fn how_the_task_came_to_its_end_is_the_message() {
+        let watched = WatchedTask::new();
+        assert_eq!(ended(&watched).await, "has not been started");
+
+        watched.watch(tokio::spawn(async { 5 }));
+        assert_eq!(watched.check(), Ok(()), "it has not run yet");
+        assert_eq!(ended(&watched).await, "has ended");
+
+        watched.watch(tokio::spawn(async { panic!("offset {} is gone", 7) }));
+        assert_eq!(ended(&watched).await, "has panicked: offset 7 is gone");
+
+        let task = tokio::spawn(pending::<()>());
+        let abort = task.abort_handle();
+        let watched = WatchedTask::from(task);
+        yield_now().await;
+        assert_eq!(watched.check(), Ok(()));
+        abort.abort();
+        assert_eq!(ended(&watched).await, "has been aborted");
+    }
+}
