@@ -1,5 +1,6 @@
 //! From declared checks and settings to a [`Health`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::declare::error::BuildError;
 use crate::declare::provided::Provided;
 use crate::declare::{registry, validate};
 use crate::evaluate::engine::{Config, Engine};
-use crate::evaluate::model::{HealthState, Probe, Transition};
+use crate::evaluate::model::{CheckResult, HealthState, Probe, Transition};
 use crate::evaluate::state::{Mode, Policy};
 use crate::evaluate::transitions::Callback;
 use crate::expose::settings::{Details, Service, Settings};
@@ -57,6 +58,7 @@ pub struct HealthBuilder {
     provided: Provided,
     skipped: Vec<String>,
     required: Vec<String>,
+    drills: BTreeMap<String, CheckResult>,
     timeout: Duration,
     cache: Duration,
     drain_delay: Option<Duration>,
@@ -80,6 +82,7 @@ impl HealthBuilder {
             provided: Provided::default(),
             skipped: Vec::new(),
             required: Vec::new(),
+            drills: BTreeMap::new(),
             timeout: TIMEOUT,
             cache: CACHE,
             drain_delay: None,
@@ -122,6 +125,33 @@ impl HealthBuilder {
     /// crate with checks is not linked.
     pub fn require<N: Into<String>>(mut self, checks: impl IntoIterator<Item = N>) -> Self {
         self.required.extend(checks.into_iter().map(Into::into));
+        self
+    }
+
+    /// A fire drill: the check comes to this result, and its function is not called. For trying out
+    /// in the real deployment what balancers, alerts and people do.
+    ///
+    /// The message begins with `drill`, every answer of every endpoint carries the header
+    /// `x-health-drill: true`, and the log has a warning, so that nobody takes it for the truth.
+    /// Nothing that comes over HTTP can start a drill.
+    ///
+    /// ```standalone_crate
+    /// use servicekit_health::{self as health, CheckResult, HealthState, health_check};
+    ///
+    /// #[health_check]
+    /// async fn redis() {}
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let health = health::builder().drill("redis", CheckResult::degraded("no replica")).build()?;
+    ///
+    /// let redis = health.check("redis").await.unwrap();
+    /// assert_eq!(redis.state, HealthState::Degraded);
+    /// assert_eq!(redis.message.as_deref(), Some("drill: no replica"));
+    /// # Ok(()) }
+    /// ```
+    pub fn drill(mut self, check: impl Into<String>, result: impl Into<CheckResult>) -> Self {
+        self.drills.insert(check.into(), result.into());
         self
     }
 
@@ -243,7 +273,7 @@ impl HealthBuilder {
     /// provided twice, a required check that is not there, an unknown name in `skip`, settings out
     /// of their bounds.
     pub fn build(self) -> Result<Health, BuildError> {
-        let Self { mut problems, provided, exposed, .. } = self;
+        let Self { mut problems, provided, mut exposed, .. } = self;
         for wanted in &self.skipped {
             let known = self.linked.iter().any(|check| is_called(check, wanted));
             if !known {
@@ -265,6 +295,8 @@ impl HealthBuilder {
         }
         validate::unique_names(&checks, &mut problems);
         validate::required(&self.required, &checks, &mut problems);
+        exposed.is_drill = !self.drills.is_empty();
+        let checks = drill(checks, self.drills, &mut problems);
         let durations = [
             ("default timeout", self.timeout),
             ("deadline", self.config.deadline),
@@ -330,6 +362,28 @@ fn resolve(check: &Check, timeout: Duration, cache: Duration) -> Policy {
         success_threshold: settings.success_threshold,
         blocking: check.is_blocking(),
     }
+}
+
+/// The checks, with those in a drill coming to the drill's result.
+fn drill(
+    checks: Vec<Check>,
+    mut drills: BTreeMap<String, CheckResult>,
+    problems: &mut Vec<String>,
+) -> Vec<Check> {
+    let drilled = |check: Check| match drills.remove(&check.name) {
+        Some(result) => {
+            let (name, state) = (&check.name, result.state());
+            tracing::warn!(check = name, %state, "health check is in a drill: its result is made up");
+            check.drilled(result)
+        }
+        None => check,
+    };
+    let checks: Vec<_> = checks.into_iter().map(drilled).collect();
+    for unknown in drills.keys() {
+        let known = validate::listed(checks.iter().map(|check| check.name.as_str()));
+        problems.push(format!("`drill` names `{unknown}`, which is no check; {known}"));
+    }
+    checks
 }
 
 /// Says in the log what there is, so that a check that is not linked is missed early.

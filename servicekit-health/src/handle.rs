@@ -17,7 +17,7 @@ use crate::expose::settings::Settings;
 /// When the last handle and the last router of it are dropped, all of its tasks end.
 #[derive(Clone)]
 pub struct Health {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     surface: Arc<Surface>,
 }
 

@@ -25,8 +25,17 @@
 //! * Set up: [`builder`], or [`router`] with no configuration.
 //! * Ask: [`Health`], and the [`Report`] it gives.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! * `test-util`: for the tests of a service, `Health::{force, release, run_check, wait_for,
+//!   assert_states}`.
+//!
 //! A crate of which nothing is used is not linked, and neither are its checks:
 //! `use my_checks as _;` brings them in.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The attribute names this crate by its path from outside, also inside it.
 extern crate self as servicekit_health;
@@ -37,6 +46,8 @@ mod evaluate;
 mod expose;
 mod handle;
 mod sources;
+#[cfg(feature = "test-util")]
+mod test_util;
 
 use axum::Router;
 

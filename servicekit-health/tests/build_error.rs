@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use servicekit_health::{self as health, Check, Probe};
+use servicekit_health::{self as health, Check, HealthState, Probe};
 
 #[track_caller]
 fn check(name: &str) -> Check {
@@ -22,6 +22,7 @@ fn every_problem_is_named_at_once_with_its_place_and_remedy() {
         .provide(2_u8)
         .skip(["redsi"])
         .require(["database"])
+        .drill("databse", HealthState::Unhealthy)
         .deadline(Duration::ZERO)
         .probe_path(Probe::Liveness, "/health/live")
         .probe_path(Probe::Startup, "readyz")
@@ -42,6 +43,7 @@ fn every_problem_is_named_at_once_with_its_place_and_remedy() {
         "`skip` names `redsi`",
         "the required check `database` is not there",
         "use my_checks as _;",
+        "`drill` names `databse`, which is no check; there are ",
         "the deadline is zero",
         "`/health/live`, belongs to the checks",
         "`readyz`, is no plain path",

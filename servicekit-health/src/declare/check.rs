@@ -1,7 +1,7 @@
 //! One check, ready to be evaluated, wherever it was declared.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::num::NonZeroU32;
 use std::panic::Location;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
 use super::provided::Provided;
 use super::result::IntoCheckResult;
 use super::settings::{Probes, Settings};
-use crate::evaluate::model::HealthState;
+use crate::evaluate::model::{CheckResult, HealthState};
 use crate::sources::runtime;
 
 /// A check that is known only at run time, for [`HealthBuilder::check`](crate::HealthBuilder::check).
@@ -66,6 +66,13 @@ impl fmt::Display for Origin {
 pub(crate) enum Runner {
     Async(Arc<dyn Fn() -> RunFuture + Send + Sync>),
     Blocking(Arc<dyn Fn() -> Outcome + Send + Sync>),
+}
+
+impl Runner {
+    /// Comes to this result at once, every time.
+    pub(crate) fn always(result: CheckResult) -> Self {
+        Self::Async(Arc::new(move || Box::pin(ready(Ok(result.clone())))))
+    }
 }
 
 impl Check {
@@ -132,6 +139,15 @@ impl Check {
             origin: Origin::Made(Location::caller()),
             runner,
         }
+    }
+
+    /// The same check, except that it comes to `result`, which says that this is a drill.
+    pub(crate) fn drilled(self, result: CheckResult) -> Self {
+        let message = match result.message() {
+            Some(message) => format!("drill: {message}"),
+            None => "drill".to_owned(),
+        };
+        Self { runner: Runner::always(result.with_message(message)), ..self }
     }
 
     pub(crate) fn linked(descriptor: &'static CheckDescriptor, provided: Provided) -> Self {

@@ -39,6 +39,8 @@ pub(crate) struct Slot {
     tasks: Mutex<Tasks>,
     board: Arc<Board>,
     runs: AtomicU64,
+    #[cfg(feature = "test-util")]
+    forced: Mutex<Option<CheckResult>>,
 }
 
 /// What the slots of one engine share.
@@ -105,6 +107,8 @@ impl Slot {
             tasks: Mutex::default(),
             board,
             runs: AtomicU64::new(0),
+            #[cfg(feature = "test-util")]
+            forced: Mutex::default(),
         })
     }
 
@@ -161,7 +165,7 @@ impl Slot {
 
     /// Starts a run and its supervisor. The slot must be free.
     fn launch(self: &Arc<Self>, state: &mut CheckState, now: Instant) {
-        let run = match self.runner.clone() {
+        let run = match self.runner() {
             Runner::Async(check) => tokio::spawn(async move { (check().await, Instant::now()) }),
             Runner::Blocking(check) => {
                 tokio::task::spawn_blocking(move || (check(), Instant::now()))
@@ -176,9 +180,16 @@ impl Slot {
         tasks.supervisor = Some(supervisor.abort_handle());
     }
 
+    #[cfg(not(feature = "test-util"))]
+    fn runner(&self) -> Runner {
+        self.runner.clone()
+    }
+
     /// Takes in what a run came to. The transition is sent while the run still has the slot, hence
     /// in order, and outside the lock.
     fn record(&self, ended: Ended) {
+        #[cfg(feature = "test-util")]
+        let ended = self.forced().map_or(ended, Ended::With);
         let ended = match ended {
             Ended::With(result) => Ended::With(scrub_result(result)),
             Ended::Timeout => ended,
@@ -243,6 +254,46 @@ impl Slot {
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl Slot {
+    /// Whatever runs, this is its result; `None` lets the function decide again.
+    pub(crate) fn force(&self, result: Option<CheckResult>) {
+        *self.forced.lock().unwrap_or_else(PoisonError::into_inner) = result;
+    }
+
+    fn forced(&self) -> Option<CheckResult> {
+        self.forced.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn runner(&self) -> Runner {
+        self.forced().map_or_else(|| self.runner.clone(), Runner::always)
+    }
+
+    /// How many runs it can take until a result is reported.
+    pub(crate) fn longest_threshold(&self) -> u32 {
+        let Policy { failure_threshold, success_threshold, .. } = self.policy;
+        failure_threshold.max(success_threshold).get()
+    }
+
+    /// Runs the check now, whatever is cached, and after the live run, if there is one.
+    pub(crate) async fn run_now(self: &Arc<Self>) {
+        loop {
+            let (starts, mut wait) = {
+                let mut state = self.state();
+                let starts = !state.is_running();
+                if starts {
+                    self.launch(&mut state, Instant::now());
+                }
+                (starts, Wait { news: self.news.subscribe(), done: false })
+            };
+            wait.done().await;
+            if starts {
+                return;
+            }
+        }
     }
 }
 

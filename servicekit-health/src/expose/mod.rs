@@ -18,7 +18,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::routing::any;
 use tokio::sync::Semaphore;
 
@@ -30,6 +30,9 @@ use crate::evaluate::model::Probe;
 
 /// The methods of every endpoint.
 const ALLOWED: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// On every answer while a drill is on, also where details are left out.
+const DRILL: HeaderName = HeaderName::from_static("x-health-drill");
 
 /// What all endpoints of one `Health` share.
 pub(crate) struct Surface {
@@ -117,6 +120,7 @@ where
 {
     let (parts, _) = request.into_parts();
     let method = parts.method.clone();
+    let is_drill = surface.settings.is_drill;
     let result = match method {
         Method::GET | Method::HEAD | Method::OPTIONS => get(surface, parts).await,
         _ => Err(Problem::new(
@@ -131,6 +135,9 @@ where
     let headers = response.headers_mut();
     if method != Method::GET {
         headers.insert(header::ALLOW, ALLOWED);
+    }
+    if is_drill {
+        headers.insert(DRILL, HeaderValue::from_static("true"));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) max_streams: usize,
     /// By probe.
     pub(crate) probe_paths: [Option<String>; Probe::ALL.len()],
+    /// Some of the results are made up.
+    pub(crate) is_drill: bool,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             service: None,
             max_streams: 256,
             probe_paths: ["/livez", "/readyz", "/startupz"].map(|path| Some(path.to_owned())),
+            is_drill: false,
         }
     }
 }
