@@ -15,7 +15,7 @@ pub(crate) enum Format {
 
 impl Format {
     /// Every format, in the order of our own preference.
-    const ALL: [Self; 3] = [Self::Json, Self::HealthJson, Self::Text];
+    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::HealthJson, Self::Text];
 
     const fn media_type(self) -> (&'static str, &'static str) {
         match self {

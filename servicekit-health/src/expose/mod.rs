@@ -5,6 +5,8 @@
 
 mod accept;
 mod encode;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod problem;
 mod query;
 mod report;
@@ -17,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::routing::any;
 use tokio::sync::Semaphore;
@@ -70,59 +71,62 @@ impl Surface {
     }
 }
 
+/// Something that can be asked.
+#[derive(Clone, Copy, Debug)]
+enum Endpoint {
+    Report(Scope),
+    Check,
+    Stream,
+    #[cfg(feature = "openapi")]
+    OpenApi,
+}
+
+/// Every endpoint with its path: what is routed, and what is documented.
+fn endpoints(settings: &Settings) -> Vec<(&str, Endpoint)> {
+    let mut endpoints = vec![
+        ("/health", Endpoint::Report(Scope::All)),
+        ("/health/{name}", Endpoint::Check),
+        ("/health/$stream", Endpoint::Stream),
+        #[cfg(feature = "openapi")]
+        ("/health/$openapi", Endpoint::OpenApi),
+    ];
+    for (probe, path) in Probe::ALL.into_iter().zip(&settings.probe_paths) {
+        endpoints.extend(path.as_deref().map(|path| (path, Endpoint::Report(Scope::Probe(probe)))));
+    }
+    endpoints
+}
+
 /// The endpoints of `surface`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -> Router<S> {
-    let report = |scope: Scope| {
+    let mut router = Router::new();
+    for (path, endpoint) in endpoints(&surface.settings) {
         let surface = Arc::clone(surface);
-        any(move |request| {
-            answer(surface, request, move |surface, parts| async move {
-                report::of_scope(&surface, scope, &parts).await
-            })
-        })
-    };
-    let check = {
-        let surface = Arc::clone(surface);
-        any(move |name, request| {
-            answer(surface, request, move |surface, parts| async move {
-                report::of_check(&surface, name, &parts).await
-            })
-        })
-    };
-    let stream = {
-        let surface = Arc::clone(surface);
-        any(move |request| {
-            answer(surface, request, |surface, parts| async move { stream::open(&surface, &parts) })
-        })
-    };
-    let mut router = Router::new()
-        .route("/health", report(Scope::All))
-        .route("/health/", report(Scope::All))
-        .route("/health/{name}", check)
-        .route("/health/$stream", stream.clone())
-        // A path is matched as it was sent, and many clients send the `$` encoded.
-        .route("/health/%24stream", stream);
-    for (probe, path) in Probe::ALL.into_iter().zip(&surface.settings.probe_paths) {
-        if let Some(path) = path {
-            router = router.route(path, report(Scope::Probe(probe)));
+        let handler = any(move |request| answer(surface, endpoint, request));
+        if path.contains('$') {
+            // A path is matched as it was sent, and many clients send the `$` encoded.
+            router = router.route(&path.replace('$', "%24"), handler.clone());
         }
+        if path == "/health" {
+            router = router.route("/health/", handler.clone());
+        }
+        router = router.route(path, handler);
     }
     router
 }
 
 /// What every endpoint does alike: methods, errors, and the headers of all answers.
-async fn answer<F>(
-    surface: Arc<Surface>,
-    request: Request,
-    get: impl FnOnce(Arc<Surface>, Parts) -> F,
-) -> Response<Body>
-where
-    F: Future<Output = Result<Response<Body>, Problem>>,
-{
+async fn answer(surface: Arc<Surface>, endpoint: Endpoint, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let method = parts.method.clone();
     let is_drill = surface.settings.is_drill;
     let result = match method {
-        Method::GET | Method::HEAD | Method::OPTIONS => get(surface, parts).await,
+        Method::GET | Method::HEAD | Method::OPTIONS => match endpoint {
+            Endpoint::Report(scope) => report::of_scope(&surface, scope, &parts).await,
+            Endpoint::Check => report::of_check(&surface, parts).await,
+            Endpoint::Stream => stream::open(&surface, &parts),
+            #[cfg(feature = "openapi")]
+            Endpoint::OpenApi => Ok(openapi::respond(&surface, &parts)),
+        },
         _ => Err(Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "health is read with GET, HEAD or OPTIONS",

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::problem::{Problem, quoted};
 
 /// How many `check`, `exclude` and `tag` keys one request may have.
-const SELECTION_LIMIT: usize = 64;
+pub(crate) const SELECTION_LIMIT: usize = 64;
 
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
-const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(100);
-const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(3600);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What a request asks for. Unknown keys are ignored.
 #[derive(Debug, Default, PartialEq)]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -54,9 +53,10 @@ pub(crate) async fn of_scope(
 /// `GET /health/{name}`
 pub(crate) async fn of_check(
     surface: &Arc<Surface>,
-    name: Result<Path<String>, PathRejection>,
-    request: &Parts,
+    mut request: Parts,
 ) -> Result<Response<Body>, Problem> {
+    let request = &mut request;
+    let name = Path::<String>::from_request_parts(request, &()).await;
     let details = surface.settings.details_of(request);
     let format = Format::negotiate(&request.headers);
     let query = Query::parse(request.uri.query().unwrap_or_default())?;
