@@ -29,7 +29,7 @@
 //!
 //! None is on by default.
 //!
-//! * `openapi`: `GET /health/$openapi`, the endpoints as an `OpenAPI` 3.1 document.
+//! * `openapi`: `GET /health/$openapi`, the endpoints as an OpenAPI 3.1 document.
 //! * `test-util`: for the tests of a service, `Health::{force, release, run_check, wait_for,
 //!   assert_states}`.
 //!

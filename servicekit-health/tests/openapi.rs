@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: what it lists, and to whom.
+//! The OpenAPI document: what it lists, and to whom.
 #![cfg(feature = "openapi")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! `GET /health/$openapi`: all endpoints as an `OpenAPI` 3.1 document. Feature `openapi`.
+//! `GET /health/$openapi`: all endpoints as an OpenAPI 3.1 document. Feature `openapi`.
 //!
 //! Made for each reader: what it lists depends on how much that reader may see, and its server URL
 //! on where the router is nested.
