@@ -14,15 +14,20 @@ use super::model::CheckResult;
 /// The longest message, in bytes.
 pub(crate) const MESSAGE_LIMIT: usize = 1024;
 
+/// How much of a message is searched: a message of megabytes would cost seconds.
+const SEARCH_LIMIT: usize = 64 * 1024;
+
+const ELLIPSIS: &str = "…";
 const MASK: &str = "***";
 
 /// Cleans the message and the texts among the details.
 pub(crate) fn scrub_result(mut result: CheckResult) -> CheckResult {
     let clean = |text: &mut String| {
-        if !result.verbatim
-            && let Cow::Owned(scrubbed) = scrub(text)
-        {
-            *text = scrubbed;
+        if !result.verbatim {
+            shorten(text);
+            if let Cow::Owned(scrubbed) = scrub(text) {
+                *text = scrubbed;
+            }
         }
         cut(text);
     };
@@ -42,9 +47,20 @@ fn each_text(value: &mut Value, clean: &impl Fn(&mut String)) {
     }
 }
 
+/// Cuts `text` to [`SEARCH_LIMIT`] bytes before a space: half a credential would not be recognized.
+fn shorten(text: &mut String) {
+    if text.len() > SEARCH_LIMIT {
+        let mut end = SEARCH_LIMIT;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(text[..end].rfind(char::is_whitespace).unwrap_or_default());
+        text.push_str(ELLIPSIS);
+    }
+}
+
 /// Cuts `text` to [`MESSAGE_LIMIT`] bytes, on a character boundary, with an ellipsis.
 fn cut(text: &mut String) {
-    const ELLIPSIS: &str = "…";
     if text.len() > MESSAGE_LIMIT {
         let mut end = MESSAGE_LIMIT - ELLIPSIS.len();
         while !text.is_char_boundary(end) {
@@ -78,7 +94,7 @@ pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
 /// a `/` too, so the last `@` before something like a host ends it.
 fn mask_urls(text: &str) -> Cow<'_, str> {
     static URL: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"([A-Za-z][A-Za-z0-9+.-]*://)([^\s"'`<>]+)"#));
+        LazyLock::new(|| pattern(r#"([A-Za-z][A-Za-z0-9+.-]*://)([^\s"`<>]+)"#));
     URL.replace_all(text, |url: &Captures<'_>| {
         let rest = &url[2];
         match user_info_end(rest) {
@@ -91,10 +107,9 @@ fn mask_urls(text: &str) -> Cow<'_, str> {
 /// Where in `rest`, what follows `://`, the `@` stands that ends user and password.
 fn user_info_end(rest: &str) -> Option<usize> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
-    let is_host = !authority.contains('@') && port.bytes().all(|byte| byte.is_ascii_digit());
     // `[::1]:8080`: its colons are no sign of a password.
-    if is_host || (authority.starts_with('[') && !authority.contains('@')) {
+    let is_literal = authority.starts_with('[') && !authority.contains('@');
+    if is_literal || authority.split(',').all(is_host) {
         return None;
     }
     let host_follows = |at: &usize| {
@@ -103,6 +118,13 @@ fn user_info_end(rest: &str) -> Option<usize> {
     };
     let mut signs = rest.match_indices('@').map(|(at, _)| at);
     signs.rfind(host_follows)
+}
+
+/// `db`, `db:5432`, or nothing, as in `file:///`.
+fn is_host(text: &str) -> bool {
+    let (name, port) = text.split_once(':').unwrap_or((text, ""));
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+    !name.contains('@') && is_port && (!name.is_empty() || port.is_empty())
 }
 
 /// `user:password@tcp(host)/db`
@@ -128,8 +150,8 @@ fn mask_values(text: &str) -> Cow<'_, str> {
         clean.push_str(&text[done..start]);
         done = start;
         if !value.is_empty() && !is_prose {
-            let quote = opening_quote(value);
-            clean.extend([quote, MASK, quote]);
+            let (open, close) = quotes(value).unwrap_or_default();
+            clean.extend([open, MASK, close]);
             done += value.len();
         }
     }
@@ -151,10 +173,9 @@ fn is_common_word(key: &str) -> bool {
 fn value_length(text: &str) -> usize {
     static SCHEME: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"^(?i)(?:bearer|basic|digest|negotiate|token|apikey)\s+"));
-    let quote = opening_quote(text);
-    if !quote.is_empty() {
-        let body = &text[quote.len()..];
-        return quoted_length(body, quote).map_or(text.len(), |body| body + 2 * quote.len());
+    if let Some((open, close)) = quotes(text) {
+        let body = &text[open.len()..];
+        return quoted_length(body, close).map_or(text.len(), |at| open.len() + at + close.len());
     }
     let scheme = SCHEME.find(text).map_or(0, |scheme| scheme.end());
     let ends = |char: char| char.is_whitespace() || "&;\"'`<>".contains(char);
@@ -162,19 +183,26 @@ fn value_length(text: &str) -> usize {
     scheme + value.find(ends).unwrap_or(value.len())
 }
 
-/// The length of what stands before the closing `quote`.
-fn quoted_length(body: &str, quote: &str) -> Option<usize> {
-    body.match_indices(quote)
-        .map(|(at, _)| at)
-        .find(|at| quote.len() > 1 || !body[..*at].ends_with('\\'))
+/// The length of what stands before `close`, which a backslash or a second one takes the meaning of.
+fn quoted_length(body: &str, close: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += body[at..].find(['\\', '"', '\'', '}'])?;
+        let rest = &body[at..];
+        at += match rest.strip_prefix(close) {
+            Some(next) if next.starts_with(close) => 2 * close.len(),
+            Some(_) => return Some(at),
+            None if rest.starts_with('\\') => 1 + rest.chars().nth(1)?.len_utf8(),
+            None => 1,
+        };
+    }
 }
 
-/// `"`, `'`, or one with the backslash of a string inside a string.
-fn opening_quote(text: &str) -> &'static str {
-    [r#"\""#, r"\'", r#"""#, "'"]
+/// What encloses the value: quotes, those of a string inside a string, or the braces of ODBC.
+fn quotes(text: &str) -> Option<(&'static str, &'static str)> {
+    [(r#"\""#, r#"\""#), (r"\'", r"\'"), ("\"", "\""), ("'", "'"), ("{", "}")]
         .into_iter()
-        .find(|quote| text.starts_with(quote))
-        .unwrap_or_default()
+        .find(|(open, _)| text.starts_with(open))
 }
 
 /// `Bearer eyJhbGciOi...` wherever it stands.
@@ -187,6 +215,10 @@ fn mask_bearer(text: &str) -> Cow<'_, str> {
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern is valid")
 }
+
+#[cfg(test)]
+#[path = "scrub_properties.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -274,6 +306,22 @@ mod tests {
         let long = format!("{}postgres://app:{}@db/app", "x".repeat(1000), "s".repeat(4000));
         let clean = scrub_result(CheckResult::degraded(long)).message.unwrap();
         assert!(clean.ends_with("postgres://***@db/app"), "{clean}");
+    }
+
+    #[test]
+    fn a_huge_message_hides_no_credential_at_the_end_of_the_search() {
+        let secret = "s3cr3t".repeat(20);
+        for length in SEARCH_LIMIT - 150..SEARCH_LIMIT + 10 {
+            // The mask of the first shortens the text to where the second would be told.
+            let first = "p".repeat(length - 40);
+            let huge = format!("postgres://app:{first}@a postgres://app:{secret}@b end");
+            let clean = scrub_result(CheckResult::degraded(huge)).message.unwrap();
+            assert!(clean.starts_with("postgres://***@a"), "{clean}");
+            assert!(!clean.contains("s3cr3t"), "{clean}");
+        }
+        let one_word = format!("password={}", "x".repeat(2 * SEARCH_LIMIT));
+        let clean = scrub_result(CheckResult::degraded(one_word)).message;
+        assert_eq!(clean.as_deref(), Some("…"));
     }
 
     #[test]
