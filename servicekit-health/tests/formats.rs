@@ -222,3 +222,19 @@ async fn every_character_of_a_message_survives_json() {
     assert_eq!(answer.json()["checks"]["db"]["message"], message);
     assert!(!answer.body.contains('\n'), "a line break would end an event: {}", answer.body);
 }
+
+/// The kubelet reads 10 KB of a body.
+#[tokio::test(start_paused = true)]
+async fn fifty_healthy_checks_with_the_longest_names_are_a_small_body() {
+    let name = |n: usize| format!("{n:02}{}", "x".repeat(62));
+    let builder = (0..50).fold(health::builder(), |builder, n| {
+        builder.check(fixed(&name(n), CheckResult::healthy()))
+    });
+    let router: Router = builder.router();
+    for accept in ["application/json", "text/plain", DRAFT] {
+        let answer = send(&router, "GET", "/health", Some(accept)).await;
+        assert_eq!(answer.header("content-type").split(';').next(), Some(accept));
+        let size = answer.body.len();
+        assert!(size < 10_000, "{accept}: {size} bytes");
+    }
+}

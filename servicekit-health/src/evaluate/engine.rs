@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::lifecycle::Lifecycle;
 use super::model::{CheckReport, HealthState, Probe, Report, Transition};
-use super::slot::{Board, Slot, Standing, Wait};
-use super::state::{Mode, Policy};
+use super::slot::{Board, Slot, Wait, run_every};
+use super::standing::{Place, Role};
+use super::state::Policy;
 use super::transitions::{Callback, Listener, Transitions};
 use crate::declare::check::Check;
 
@@ -71,14 +72,8 @@ pub(crate) struct Engine {
     started_up: AtomicBool,
     /// The newest unselected report of each scope.
     shared: [Mutex<Option<Arc<Shared>>>; Scope::ALL.len()],
-    tasks: Mutex<Tasks>,
-}
-
-/// The standing tasks beside those of the background checks.
-#[derive(Default)]
-struct Tasks {
-    watch: Option<AbortHandle>,
-    callbacks: Option<AbortHandle>,
+    /// The standing tasks.
+    standing: Mutex<Vec<AbortHandle>>,
 }
 
 /// An unselected report, the same for every reader until something changes.
@@ -99,7 +94,7 @@ impl Engine {
         let board = Arc::new(Board {
             generation: AtomicU64::new(0),
             transitions: Transitions::new(),
-            awake: AtomicBool::new(false),
+            roster: Arc::default(),
         });
         let slot = |(check, policy)| Slot::new(check, policy, Arc::clone(&board));
         let slots: Vec<_> = checks.into_iter().map(slot).collect();
@@ -111,7 +106,7 @@ impl Engine {
             config,
             started_up: AtomicBool::new(waits_for_nothing),
             shared: Default::default(),
-            tasks: Mutex::default(),
+            standing: Mutex::default(),
         }
     }
 
@@ -195,7 +190,7 @@ impl Engine {
     /// Transitions from now on. Listening makes the engine evaluate on-demand checks regularly.
     pub(crate) fn listen(&self) -> Listener {
         let listener = self.board.transitions.listen();
-        self.board.awake.store(false, Ordering::Release);
+        self.board.roster.reconsider();
         listener
     }
 
@@ -274,36 +269,36 @@ impl Engine {
 
     /// Starts the standing tasks that should be there and are not. Needs a runtime.
     pub(crate) fn wake(&self) {
-        let awake = &self.board.awake;
-        if awake.load(Ordering::Acquire) || awake.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        for slot in &self.slots {
-            slot.start_background();
-        }
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_gone =
-            |task: &Option<AbortHandle>| task.as_ref().is_none_or(AbortHandle::is_finished);
-        let transitions = &self.board.transitions;
-        if !self.config.callbacks.is_empty() && is_gone(&tasks.callbacks) {
-            let calls = transitions.listen().call(self.config.callbacks.clone());
-            tasks.callbacks = Some(self.spawn_standing(calls));
-        }
-        if transitions.has_listeners() && is_gone(&tasks.watch) {
-            let on_demand = |slot: &&Arc<Slot>| matches!(slot.mode(), Mode::OnDemand { .. });
-            let slots = self.slots.iter().filter(on_demand).cloned().collect();
-            let watch = watch(slots, Arc::clone(&self.board), self.config.watch_interval);
-            tasks.watch = Some(self.spawn_standing(watch));
+        for place in self.board.roster.missing(|| self.standing_roles()) {
+            let board = Arc::clone(&self.board);
+            let task = match place.role() {
+                Role::Callbacks => {
+                    let calls = board.transitions.listen().call(self.config.callbacks.clone());
+                    tokio::spawn(held(place, calls))
+                }
+                Role::Background(index) => {
+                    tokio::spawn(held(place, run_every(Arc::clone(&self.slots[index]))))
+                }
+                Role::Watch => {
+                    let on_demand = |slot: &&Arc<Slot>| !slot.is_background();
+                    let slots = self.slots.iter().filter(on_demand).cloned().collect();
+                    tokio::spawn(watch(place, slots, board, self.config.watch_interval))
+                }
+            };
+            let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+            standing.retain(|task| !task.is_finished());
+            standing.push(task.abort_handle());
         }
     }
 
-    fn spawn_standing(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-        let standing = Standing(Arc::clone(&self.board));
-        let task = async move {
-            let _standing = standing;
-            task.await;
-        };
-        tokio::spawn(task).abort_handle()
+    /// Listeners come first, so that they miss nothing.
+    fn standing_roles(&self) -> Vec<Role> {
+        let has_callbacks = !self.config.callbacks.is_empty();
+        let is_watched = has_callbacks || self.board.transitions.has_listeners();
+        let callbacks = has_callbacks.then_some(Role::Callbacks);
+        let background = (0..self.slots.len()).filter(|index| self.slots[*index].is_background());
+        let watch = is_watched.then_some(Role::Watch);
+        callbacks.into_iter().chain(background.map(Role::Background)).chain(watch).collect()
     }
 }
 
@@ -313,18 +308,22 @@ impl Drop for Engine {
             slot.abort();
         }
         self.lifecycle.abort();
-        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for task in [&tasks.watch, &tasks.callbacks].into_iter().flatten() {
+        for task in self.standing.get_mut().unwrap_or_else(PoisonError::into_inner) {
             task.abort();
         }
     }
 }
 
+async fn held(place: Place, task: impl Future<Output = ()>) {
+    let _place = place;
+    task.await;
+}
+
 /// Evaluates the on-demand checks regularly, for as long as somebody listens.
-async fn watch(slots: Vec<Arc<Slot>>, board: Arc<Board>, every: Duration) {
+async fn watch(mut place: Place, slots: Vec<Arc<Slot>>, board: Arc<Board>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while board.transitions.has_listeners() {
+    while !place.leave_unless(|| board.transitions.has_listeners()) {
         ticks.tick().await;
         let now = Instant::now();
         for slot in &slots {

@@ -8,5 +8,6 @@ pub(crate) mod lifecycle;
 pub(crate) mod model;
 pub(crate) mod scrub;
 pub(crate) mod slot;
+pub(crate) mod standing;
 pub(crate) mod state;
 pub(crate) mod transitions;

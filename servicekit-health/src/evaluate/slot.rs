@@ -6,7 +6,7 @@
 //! that then blocks would be stuck behind it.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::model::{CheckReport, CheckResult, HealthState, Transition};
 use super::scrub::scrub_result;
+use super::standing::Roster;
 use super::state::{CheckState, Demand, Mode, Moment, Policy};
 use super::transitions::Transitions;
 use crate::declare::check::{Check, Runner};
@@ -48,17 +49,7 @@ pub(crate) struct Board {
     /// Grows with every change of what any reader could be told.
     pub(crate) generation: AtomicU64,
     pub(crate) transitions: Transitions,
-    /// Whether every standing task is there.
-    pub(crate) awake: AtomicBool,
-}
-
-/// Held by a standing task: where one ends early, with its runtime, the next reader starts it again.
-pub(crate) struct Standing(pub(crate) Arc<Board>);
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        self.0.awake.store(false, Ordering::Release);
-    }
+    pub(crate) roster: Arc<Roster>,
 }
 
 impl Board {
@@ -71,7 +62,6 @@ impl Board {
 struct Tasks {
     run: Option<AbortHandle>,
     supervisor: Option<AbortHandle>,
-    background: Option<AbortHandle>,
 }
 
 /// A reader's place in front of a slot.
@@ -112,8 +102,8 @@ impl Slot {
         })
     }
 
-    pub(crate) fn mode(&self) -> Mode {
-        self.policy.mode
+    pub(crate) fn is_background(&self) -> bool {
+        matches!(self.policy.mode, Mode::Background { .. })
     }
 
     /// Makes sure that an answer is there or on its way. `Some` is what to wait for.
@@ -143,22 +133,10 @@ impl Slot {
         (report, if late { now } else { valid_until })
     }
 
-    /// Starts the standing task of a background check, unless it is there.
-    pub(crate) fn start_background(self: &Arc<Self>) {
-        let Mode::Background { interval } = self.policy.mode else {
-            return;
-        };
-        let mut tasks = self.tasks();
-        if tasks.background.as_ref().is_none_or(AbortHandle::is_finished) {
-            let background = tokio::spawn(run_every(Arc::clone(self), interval));
-            tasks.background = Some(background.abort_handle());
-        }
-    }
-
     /// Ends every task of this check that can be ended.
     pub(crate) fn abort(&self) {
         let tasks = std::mem::take(&mut *self.tasks());
-        for task in [tasks.background, tasks.supervisor, tasks.run].into_iter().flatten() {
+        for task in [tasks.supervisor, tasks.run].into_iter().flatten() {
             task.abort();
         }
     }
@@ -364,9 +342,11 @@ async fn wait_for_end(slot: &Slot, mut run: Ran, started: Instant) {
     tracing::info!(check, ?ran, "stuck health check has ended");
 }
 
-/// Starts a run every `interval`, where none is live, for as long as the engine lives.
-async fn run_every(slot: Arc<Slot>, interval: Duration) {
-    let _standing = Standing(Arc::clone(&slot.board));
+/// Starts a background check's run every interval, where none is live, as long as the engine lives.
+pub(crate) async fn run_every(slot: Arc<Slot>) {
+    let Mode::Background { interval } = slot.policy.mode else {
+        return;
+    };
     let mut next = Instant::now();
     loop {
         {
