@@ -147,9 +147,11 @@ fn mask_values(text: &str) -> Cow<'_, str> {
         let start = key.get(0).map_or(text.len(), |whole| whole.end());
         let value = &text[start..][..value_length(&text[start..])];
         let is_prose = &key[3] == ":" && key[2].is_empty() && is_common_word(&key[1]);
+        // `"api_key": client_secret='...'`: the value is the inner one's.
+        let is_key = KEY.find(value).is_some_and(|inner| inner.start() == 0);
         clean.push_str(&text[done..start]);
         done = start;
-        if !value.is_empty() && !is_prose {
+        if !value.is_empty() && !is_prose && !is_key {
             let (open, close) = quotes(value).unwrap_or_default();
             clean.extend([open, MASK, close]);
             done += value.len();
@@ -183,7 +185,8 @@ fn value_length(text: &str) -> usize {
     scheme + value.find(ends).unwrap_or(value.len())
 }
 
-/// The length of what stands before `close`, which a backslash or a second one takes the meaning of.
+/// The length of what stands before `close`. One with a backslash before it, a second one or a letter
+/// behind it closes nothing.
 fn quoted_length(body: &str, close: &str) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -191,6 +194,7 @@ fn quoted_length(body: &str, close: &str) -> Option<usize> {
         let rest = &body[at..];
         at += match rest.strip_prefix(close) {
             Some(next) if next.starts_with(close) => 2 * close.len(),
+            Some(next) if next.starts_with(char::is_alphanumeric) => close.len(),
             Some(_) => return Some(at),
             None if rest.starts_with('\\') => 1 + rest.chars().nth(1)?.len_utf8(),
             None => 1,
@@ -278,6 +282,8 @@ mod tests {
         scrubs(r#"body: \"token\":\"abc\" end"#, r#"body: \"token\":\"***\" end"#);
         scrubs("password: hunter2", "password: ***");
         scrubs("token=\"never closed", "token=\"***\"");
+        scrubs("secret='never closed token='hunter2'", "secret='***'");
+        scrubs("api_key: client_secret='hunter2'", "api_key: client_secret='***'");
     }
 
     #[test]
