@@ -1,12 +1,10 @@
-//! What users run around a service, for real: balancers, proxies, browsers and clients on loopback.
+//! With the programs that its users run: balancers, proxies, browsers and clients.
 //!
-//! `tests/programs/install` brings them. A missing one skips its tests with a line, and fails them
-//! where `CI` is set.
+//! `tests/programs/install` installs them; what is not installed is skipped, but for where `CI` is
+//! set.
+#![cfg(unix)]
 
+#[path = "../common/mod.rs"]
 mod common;
-
-mod balancer;
-mod browser;
-mod openapi;
-mod proxy;
-mod python;
+mod haproxy;
+mod nginx;
