@@ -97,6 +97,38 @@ impl Drop for Process {
     }
 }
 
+/// A running example program.
+pub(crate) struct Example {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Example {
+    /// With these variables, on a free port that it prints.
+    pub(crate) async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
+        // Tests are built into `deps`, beside `examples`.
+        let own = env::current_exe().unwrap();
+        let built = own.ancestors().nth(2).unwrap();
+        let program = built.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
+        assert!(program.is_file(), "run `cargo build --examples` first: no {}", program.display());
+        let mut command = Command::new(program);
+        command.env("PORT", "0").envs(variables.iter().copied());
+        let mut process = Process::start(&mut command);
+        let address = eventually(name, async || {
+            assert_eq!(process.ended(), None, "it has ended: {}", process.said());
+            let said = process.said();
+            let (address, _) = said.split_once("http://")?.1.split_once('/')?;
+            address.parse().ok()
+        })
+        .await;
+        Self { process, address }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
 /// A service with a `database` and a `redis`, both healthy until the test says otherwise.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
@@ -200,11 +232,12 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 
 /// A client whose every request goes to this socket, whatever its address.
 pub(crate) fn through(socket: &Path) -> Client {
-    Client::builder().unix_socket(socket).build().unwrap()
+    Client::builder().read_timeout(PATIENCE).unix_socket(socket).build().unwrap()
 }
 
 pub(crate) async fn send(method: Method, url: &str) -> Response {
-    Client::new().request(method, url).send().await.unwrap()
+    let client = Client::builder().read_timeout(PATIENCE).build().unwrap();
+    client.request(method, url).send().await.unwrap()
 }
 
 pub(crate) async fn get(url: &str) -> Response {
@@ -227,8 +260,8 @@ impl Events {
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.pending.split_once("\n\n") {
-                let block = block.to_owned();
-                self.pending = rest.to_owned();
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.pending = rest;
                 return Some(block);
             }
             let more = timeout(PATIENCE, self.response.chunk()).await.expect("a stream is silent");

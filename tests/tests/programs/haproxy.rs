@@ -1,4 +1,4 @@
-//! HAProxy takes a service out of the balancing and back in.
+//! A balancer takes a service out and back in: `HAProxy`.
 
 use std::fs;
 use std::path::Path;

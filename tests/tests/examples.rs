@@ -1,0 +1,142 @@
+//! The example programs, as processes: what they promise holds over HTTP.
+#![cfg(unix)]
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{Events, Example, eventually, get, send};
+use reqwest::{Client, Method, Response};
+use tokio::net::TcpListener;
+
+const DASHBOARD: &str = "http://dashboard.example";
+const STREAMS: [&str; 2] = ["/health/$stream", "/health/%24stream"];
+
+/// A database to connect to, until it is dropped.
+async fn database() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+async fn cors(database: SocketAddr) -> Example {
+    Example::start("cors", &[("DATABASE", &database.to_string()), ("DASHBOARD", DASHBOARD)]).await
+}
+
+/// As a browser sends it for a page of this origin; with a `method`, before it sends that one.
+async fn from_page(origin: &str, url: &str, method: Option<&str>) -> Response {
+    let client = Client::new();
+    let request = match method {
+        None => client.get(url),
+        Some(method) => client
+            .request(Method::OPTIONS, url)
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", "x-requested-with"),
+    };
+    request.header("origin", origin).send().await.unwrap()
+}
+
+fn allowed(response: &Response) -> Option<&str> {
+    let header = response.headers().get("access-control-allow-origin")?;
+    Some(header.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn cors_lets_a_page_of_the_dashboard_read_the_stream() {
+    let (_database, address) = database().await;
+    let example = cors(address).await;
+    for path in STREAMS {
+        let url = example.url(path);
+        let preflight = from_page(DASHBOARD, &url, Some("GET")).await;
+        assert_eq!(preflight.status(), 200);
+        assert_eq!(allowed(&preflight), Some(DASHBOARD), "{path}");
+        assert_eq!(preflight.headers()["access-control-allow-methods"], "GET");
+
+        let response = from_page(DASHBOARD, &url, None).await;
+        assert_eq!(allowed(&response), Some(DASHBOARD), "{path}");
+        let event = Events::of(response).event().await.unwrap();
+        assert_eq!(event["status"], "healthy");
+    }
+}
+
+#[tokio::test]
+async fn cors_names_the_dashboard_to_every_origin_and_is_nowhere_but_on_the_stream() {
+    let (_database, address) = database().await;
+    let example = cors(address).await;
+    for path in STREAMS {
+        let response = from_page("http://elsewhere.example", &example.url(path), None).await;
+        assert_eq!(allowed(&response), Some(DASHBOARD), "a browser refuses this elsewhere");
+    }
+    for path in ["/health", "/health/", "/health/database", "/readyz", "/livez", "/startupz"] {
+        let url = example.url(path);
+        for method in [None, Some("GET")] {
+            assert_eq!(allowed(&from_page(DASHBOARD, &url, method).await), None, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cors_does_not_turn_the_options_of_a_balancer_green() {
+    let (database, address) = database().await;
+    let example = cors(address).await;
+    let options = async |path| send(Method::OPTIONS, &example.url(path)).await.status();
+    assert_eq!(options("/health").await, 200);
+    drop(database);
+    eventually("503", async || (options("/health").await == 503).then_some(())).await;
+    for path in ["/health", "/health/database", "/readyz"] {
+        let url = example.url(path);
+        assert_eq!(options(path).await, 503, "{path}");
+        assert_eq!(from_page(DASHBOARD, &url, Some("GET")).await.status(), 503, "{path}");
+        assert_eq!(get(&url).await.status(), 503, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn authentication_refuses_the_application_and_leaves_health_public() {
+    let (database, address) = database().await;
+    let example = Example::start("authentication", &[("DATABASE", &address.to_string())]).await;
+    let refused = get(&example.url("/orders")).await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["www-authenticate"], "Bearer");
+    for path in ["/health", "/health/database", "/readyz", "/livez", "/startupz"] {
+        assert_eq!(get(&example.url(path)).await.status(), 200, "{path}");
+        assert_eq!(send(Method::HEAD, &example.url(path)).await.status(), 200, "{path}");
+    }
+    for path in STREAMS {
+        let event = Events::of(get(&example.url(path)).await).event().await.unwrap();
+        assert_eq!(event, serde_json::json!({"status": "healthy"}));
+    }
+    drop(database);
+    let readyz = async || get(&example.url("/readyz")).await.status();
+    eventually("503", async || (readyz().await == 503).then_some(())).await;
+}
+
+#[tokio::test]
+async fn authentication_tells_details_to_operators_only() {
+    let (database, address) = database().await;
+    drop(database);
+    let variables = [("DATABASE", &*address.to_string()), ("TOKEN", "a-secret")];
+    let example = Example::start("authentication", &variables).await;
+    let ask = async |path: &str, token: &str| {
+        let url = example.url(path);
+        let request = Client::new().get(url).header("authorization", format!("Bearer {token}"));
+        request.send().await.unwrap()
+    };
+    assert_eq!(ask("/orders", "a-secret").await.status(), 200);
+    assert_eq!(ask("/orders", "a-secret-not").await.status(), 401);
+
+    let hidden = r#"{"status":"unhealthy"}"#;
+    for path in ["/health", "/health?verbose", "/health/database", "/readyz"] {
+        for stranger in [ask(path, "wrong").await, get(&example.url(path)).await] {
+            assert_eq!(stranger.status(), 503, "{path}");
+            assert_eq!(stranger.text().await.unwrap(), hidden, "{path}");
+        }
+        let operator = ask(path, "a-secret").await;
+        assert_eq!(operator.status(), 503, "{path}");
+        let body = operator.text().await.unwrap();
+        assert!(body.contains("Connection refused"), "{path}: {body}");
+    }
+    let mut stream = Events::of(ask("/health/$stream", "a-secret").await);
+    let event = stream.event().await.unwrap();
+    assert!(event["checks"]["database"]["message"].is_string(), "{event}");
+}
