@@ -3,24 +3,14 @@
 
 mod common;
 
-use std::net::SocketAddr;
-
-use common::{Events, Example, eventually, get, send};
+use common::{Database, Events, Example, eventually, get, send};
 use reqwest::{Client, Method, Response};
-use tokio::net::TcpListener;
 
 const DASHBOARD: &str = "http://dashboard.example";
 const STREAMS: [&str; 2] = ["/health/$stream", "/health/%24stream"];
 
-/// A database to connect to, until it is dropped.
-async fn database() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
-async fn cors(database: SocketAddr) -> Example {
-    Example::start("cors", &[("DATABASE", &database.to_string()), ("DASHBOARD", DASHBOARD)]).await
+async fn cors(database: &Database) -> Example {
+    Example::start("cors", &[("DATABASE", &database.address()), ("DASHBOARD", DASHBOARD)]).await
 }
 
 /// As a browser sends it for a page of this origin; with a `method`, before it sends that one.
@@ -43,8 +33,8 @@ fn allowed(response: &Response) -> Option<&str> {
 
 #[tokio::test]
 async fn cors_lets_a_page_of_the_dashboard_read_the_stream() {
-    let (_database, address) = database().await;
-    let example = cors(address).await;
+    let database = Database::up();
+    let example = cors(&database).await;
     for path in STREAMS {
         let url = example.url(path);
         let preflight = from_page(DASHBOARD, &url, Some("GET")).await;
@@ -61,8 +51,8 @@ async fn cors_lets_a_page_of_the_dashboard_read_the_stream() {
 
 #[tokio::test]
 async fn cors_names_the_dashboard_to_every_origin_and_is_nowhere_but_on_the_stream() {
-    let (_database, address) = database().await;
-    let example = cors(address).await;
+    let database = Database::up();
+    let example = cors(&database).await;
     for path in STREAMS {
         let response = from_page("http://elsewhere.example", &example.url(path), None).await;
         assert_eq!(allowed(&response), Some(DASHBOARD), "a browser refuses this elsewhere");
@@ -77,11 +67,11 @@ async fn cors_names_the_dashboard_to_every_origin_and_is_nowhere_but_on_the_stre
 
 #[tokio::test]
 async fn cors_does_not_turn_the_options_of_a_balancer_green() {
-    let (database, address) = database().await;
-    let example = cors(address).await;
+    let mut database = Database::up();
+    let example = cors(&database).await;
     let options = async |path| send(Method::OPTIONS, &example.url(path)).await.status();
     assert_eq!(options("/health").await, 200);
-    drop(database);
+    database.goes_down();
     eventually("503", async || (options("/health").await == 503).then_some(())).await;
     for path in ["/health", "/health/database", "/readyz"] {
         let url = example.url(path);
@@ -93,8 +83,8 @@ async fn cors_does_not_turn_the_options_of_a_balancer_green() {
 
 #[tokio::test]
 async fn authentication_refuses_the_application_and_leaves_health_public() {
-    let (database, address) = database().await;
-    let example = Example::start("authentication", &[("DATABASE", &address.to_string())]).await;
+    let mut database = Database::up();
+    let example = Example::start("authentication", &[("DATABASE", &database.address())]).await;
     let refused = get(&example.url("/orders")).await;
     assert_eq!(refused.status(), 401);
     assert_eq!(refused.headers()["www-authenticate"], "Bearer");
@@ -106,16 +96,16 @@ async fn authentication_refuses_the_application_and_leaves_health_public() {
         let event = Events::of(get(&example.url(path)).await).event().await.unwrap();
         assert_eq!(event, serde_json::json!({"status": "healthy"}));
     }
-    drop(database);
+    database.goes_down();
     let readyz = async || get(&example.url("/readyz")).await.status();
     eventually("503", async || (readyz().await == 503).then_some(())).await;
 }
 
 #[tokio::test]
 async fn authentication_tells_details_to_operators_only() {
-    let (database, address) = database().await;
-    drop(database);
-    let variables = [("DATABASE", &*address.to_string()), ("TOKEN", "a-secret")];
+    let mut database = Database::up();
+    database.goes_down();
+    let variables = [("DATABASE", &*database.address()), ("TOKEN", "a-secret")];
     let example = Example::start("authentication", &variables).await;
     let ask = async |path: &str, token: &str| {
         let url = example.url(path);

@@ -6,7 +6,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use axum::middleware::{Next, from_fn};
 use reqwest::{Client, Method, Response};
 use servicekit_health::{self as health, Check, CheckResult, Health, HealthBuilder};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -126,6 +126,36 @@ impl Example {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+}
+
+/// What an example's database check connects to.
+pub(crate) struct Database {
+    /// Keeps the port from everybody else while nobody listens.
+    held: TcpSocket,
+    listener: Option<TcpListener>,
+}
+
+impl Database {
+    pub(crate) fn up() -> Self {
+        let held = Self::bind(0);
+        let socket = Self::bind(held.local_addr().unwrap().port());
+        Self { held, listener: Some(socket.listen(1024).unwrap()) }
+    }
+
+    fn bind(port: u16) -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, port).into()).unwrap();
+        socket
+    }
+
+    pub(crate) fn goes_down(&mut self) {
+        self.listener = None;
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.held.local_addr().unwrap().to_string()
     }
 }
 
