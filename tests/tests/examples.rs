@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Database, Events, Example, eventually, get, send};
-use reqwest::{Client, Method, Response};
+use common::{Database, Events, Example, client, eventually, get, send};
+use reqwest::{Method, Response};
 
 const DASHBOARD: &str = "http://dashboard.example";
 const STREAMS: [&str; 2] = ["/health/$stream", "/health/%24stream"];
@@ -15,7 +15,7 @@ async fn cors(database: &Database) -> Example {
 
 /// As a browser sends it for a page of this origin; with a `method`, before it sends that one.
 async fn from_page(origin: &str, url: &str, method: Option<&str>) -> Response {
-    let client = Client::new();
+    let client = client();
     let request = match method {
         None => client.get(url),
         Some(method) => client
@@ -109,7 +109,7 @@ async fn authentication_tells_details_to_operators_only() {
     let example = Example::start("authentication", &variables).await;
     let ask = async |path: &str, token: &str| {
         let url = example.url(path);
-        let request = Client::new().get(url).header("authorization", format!("Bearer {token}"));
+        let request = client().get(url).header("authorization", format!("Bearer {token}"));
         request.send().await.unwrap()
     };
     assert_eq!(ask("/orders", "a-secret").await.status(), 200);

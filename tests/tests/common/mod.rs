@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, ClientBuilder, Method, Response};
 use servicekit_health::{self as health, Check, CheckResult, Health, HealthBuilder};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
@@ -262,12 +262,19 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 
 /// A client whose every request goes to this socket, whatever its address.
 pub(crate) fn through(socket: &Path) -> Client {
-    Client::builder().read_timeout(PATIENCE).unix_socket(socket).build().unwrap()
+    client_builder().unix_socket(socket).build().unwrap()
+}
+
+pub(crate) fn client() -> Client {
+    client_builder().build().unwrap()
+}
+
+fn client_builder() -> ClientBuilder {
+    Client::builder().no_proxy().read_timeout(PATIENCE)
 }
 
 pub(crate) async fn send(method: Method, url: &str) -> Response {
-    let client = Client::builder().read_timeout(PATIENCE).build().unwrap();
-    client.request(method, url).send().await.unwrap()
+    client().request(method, url).send().await.unwrap()
 }
 
 pub(crate) async fn get(url: &str) -> Response {

@@ -4,6 +4,7 @@
 //! set.
 #![cfg(unix)]
 
+mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
 mod haproxy;
