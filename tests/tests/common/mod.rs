@@ -94,6 +94,13 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("process {} ({killed:?}) said:\n{}", self.child.id(), self.said());
         }
+        // A browser's helpers outlive it for a moment, and write.
+        for _ in 0..100 {
+            if fs::remove_dir_all(self.files.path()).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -7,5 +7,7 @@
 mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
+mod curl;
 mod haproxy;
+mod httpx;
 mod nginx;
