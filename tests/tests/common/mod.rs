@@ -6,6 +6,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,7 +44,9 @@ pub(crate) fn python() -> Option<PathBuf> {
 
 fn missing<T>(name: &str) -> Option<T> {
     assert!(env::var_os("CI").is_none(), "{name} is not installed: run tests/programs/install");
-    eprintln!("skipped: {name} is not installed");
+    // `eprintln` would keep it to itself unless the test fails.
+    let line = format!("skipped: {name} is not installed; tests/programs/install brings it\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
     None
 }
 

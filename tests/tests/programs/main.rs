@@ -11,3 +11,4 @@ mod curl;
 mod haproxy;
 mod httpx;
 mod nginx;
+mod openapi;
