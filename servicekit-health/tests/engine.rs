@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt};
 use servicekit_health::HealthState::{Degraded, Healthy, Unhealthy};
 use servicekit_health::{self as health, Check, CheckReport, CheckResult, Health};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -312,6 +312,44 @@ async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
     let transition = transitions.next().await.unwrap();
     assert_eq!((transition.from, transition.to), (Unhealthy, Healthy));
     assert!(transitions.next().now_or_never().is_none());
+}
+
+/// No clock moves by itself while a blocking run is live, so this one is moved by hand.
+#[tokio::test(start_paused = true)]
+async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
+    let (release, hung) = mpsc::channel::<()>();
+    let hung = Mutex::new(hung);
+    let (begin, begun) = mpsc::channel();
+    let check = Check::blocking("stuck", move || {
+        begin.send(()).unwrap();
+        // Ends with the test, also with one that fails.
+        let _ = hung.lock().unwrap().recv();
+    });
+    let health = only(check.timeout(ms(100)).cache(ms(200)));
+    let first = tokio::spawn({
+        let health = health.clone();
+        async move { ask(&health, "stuck").await }
+    });
+    tokio::task::yield_now().await;
+    begun.recv().unwrap();
+    advance(ms(100)).await;
+    assert_eq!(first.await.unwrap().message.as_deref(), Some("timed out after 100ms"));
+
+    for (passes, message) in [
+        (199, "timed out after 100ms"),
+        (1, "still running for 0.3s"),
+        (700, "still running for 1.0s"),
+        (11_300, "still running for 12.3s"),
+    ] {
+        advance(ms(passes)).await;
+        let told = ask(&health, "stuck").now_or_never().expect("an answer at once");
+        assert_eq!((told.state, told.message.as_deref()), (Unhealthy, Some(message)));
+        assert_eq!(told.consecutive_failures, 1);
+        let report = health.report().now_or_never().expect("an answer at once");
+        assert_eq!(report.checks["stuck"].message.as_deref(), Some(message));
+    }
+    assert!(begun.try_recv().is_err(), "a second run");
+    drop(release);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

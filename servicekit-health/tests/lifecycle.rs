@@ -331,7 +331,8 @@ async fn every_task_ends_with_the_last_handle() {
     assert!(tasks() > 0, "there is a handle left");
 
     drop(clone);
-    assert_eq!(transitions.next().await, None);
+    let end = timeout(secs(60), transitions.next()).await;
+    assert_eq!(end.expect("the last handle is gone"), None);
     sleep(ms(1)).await;
     assert_eq!(tasks(), 0);
 }
