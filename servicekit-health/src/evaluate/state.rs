@@ -315,3 +315,7 @@ fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 #[path = "state_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "state_model.rs"]
+mod model_tests;
