@@ -329,9 +329,8 @@ impl<'a> Case<'a> {
         let deadline = self.script.deadline;
         prop_assert!(at <= asked.at + deadline, "{:?} answered at {}", asked, at);
         let numbers: Vec<_> = seen.checks.keys().filter_map(|name| number_of(name)).collect();
-        let now_started = self.notes.started_up;
-        let is_complete = numbers == self.members(asked.scope, asked.started_up)
-            || now_started && numbers == self.members(asked.scope, true);
+        let fits = |started_up| numbers == self.members(asked.scope, started_up);
+        let is_complete = fits(false) || self.notes.started_up && fits(true);
         prop_assert!(is_complete, "{:?} answered with {:?}", asked, seen);
         let waited_for =
             |number: &usize| self.stories[*number].results.iter().any(|result| result.at == at);

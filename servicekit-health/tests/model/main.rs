@@ -18,7 +18,7 @@ use proptest::test_runner::Config;
 
 /// `PROPTEST_CASES` asks for more. What fails is printed, smallest first, not kept in files.
 fn config() -> Config {
-    let cases = Config::default().cases.max(2_500);
+    let cases = Config::default().cases.max(2_000);
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 

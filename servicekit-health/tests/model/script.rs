@@ -1,5 +1,7 @@
 //! What a case is made of: random checks, and random traffic against them.
 
+use std::fmt;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -7,12 +9,26 @@ use servicekit_health::HealthState::{Degraded, Healthy, Unhealthy};
 use servicekit_health::{HealthState, Probe};
 
 /// Times are in milliseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) deadline: u64,
     pub(crate) watch_interval: u64,
     pub(crate) checks: Vec<Plan>,
     pub(crate) steps: Vec<Step>,
+}
+
+/// A line for each, where the derived form takes hundreds.
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "deadline {}, watch interval {}", self.deadline, self.watch_interval)?;
+        for plan in &self.checks {
+            writeln!(f, "  {plan:?}")?;
+        }
+        for step in &self.steps {
+            writeln!(f, "  {step:?}")?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug)]
