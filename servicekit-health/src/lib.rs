@@ -30,6 +30,8 @@
 //! None is on by default.
 //!
 //! * `openapi`: `GET /health/$openapi`, the endpoints as an OpenAPI 3.1 document.
+//! * `probe`: [`probe::answer`], the program asks its own endpoints where an image has no curl;
+//!   `probe-tls` for addresses that begin with `https`.
 //! * `test-util`: for the tests of a service, `Health::{force, release, run_check, wait_for,
 //!   assert_states}`.
 //!
@@ -46,6 +48,8 @@ mod declare;
 mod evaluate;
 mod expose;
 mod handle;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod sources;
 #[cfg(feature = "test-util")]
 mod test_util;
