@@ -1,0 +1,44 @@
+//! A service that answers its own probe: its image needs no shell and no curl.
+//!
+//! ```sh
+//! cargo run --example healthcheck &
+//! cargo run --example healthcheck -- healthcheck --ready; echo $?
+//! ```
+//!
+//! In a `Dockerfile`, from scratch or distroless (the exec form: there is no shell in there):
+//!
+//! ```dockerfile
+//! HEALTHCHECK --interval=10s --timeout=3s CMD ["/app", "healthcheck", "--ready"]
+//! ```
+//!
+//! In Kubernetes, where the port cannot be reached from outside the pod:
+//!
+//! ```yaml
+//! readinessProbe:
+//!   exec: { command: ["/app", "healthcheck", "--ready"] }
+//!   timeoutSeconds: 2
+//! ```
+
+use std::io;
+
+use axum::Router;
+use servicekit_health::{self as health, health_check};
+use tokio::net::TcpListener;
+
+/// The directory this service works in is there.
+#[health_check(name = "data-dir")]
+async fn data_dir() -> io::Result<()> {
+    tokio::fs::metadata(".").await.map(drop)
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
+    // Ends the process here when it was called as `app healthcheck`.
+    health::probe::answer(&format!("http://127.0.0.1:{port}"));
+
+    let health = health::builder().build()?;
+    let app: Router = Router::new().merge(health.router());
+    let listener = TcpListener::bind(format!("0.0.0.0:{port}")).await?;
+    axum::serve(listener, app).with_graceful_shutdown(health.shutdown_signal()).await
+}
