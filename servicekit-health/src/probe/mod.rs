@@ -18,8 +18,14 @@
 
 mod arguments;
 mod ask;
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+mod events;
 mod report;
 mod text;
+#[cfg(feature = "cli")]
+mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -27,6 +33,9 @@ use std::path::Path;
 use std::process;
 
 use self::arguments::{Command, HEALTHCHECK};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use self::cli::cli;
 
 /// Answers `app healthcheck` and ends the process; returns at once when the program was called in
 /// any other way.
@@ -54,12 +63,12 @@ pub fn answer(url: &str) {
     let mut arguments = std::env::args_os();
     let program = name_of(arguments.next().as_deref());
     if arguments.next().is_some_and(|command| command == HEALTHCHECK) {
-        process::exit(healthcheck(&program, arguments, url));
+        process::exit(healthcheck(&program, arguments, url).into());
     }
 }
 
 /// The exit status of `healthcheck` with these arguments, once the line is printed.
-fn healthcheck(program: &str, arguments: impl Iterator<Item = OsString>, url: &str) -> i32 {
+fn healthcheck(program: &str, arguments: impl Iterator<Item = OsString>, url: &str) -> u8 {
     tell(match arguments::parse(arguments, url) {
         Ok(Command::Help) => Ok(arguments::usage(program, url)),
         Ok(Command::Ask(question)) => {
@@ -70,7 +79,7 @@ fn healthcheck(program: &str, arguments: impl Iterator<Item = OsString>, url: &s
 }
 
 /// Prints what is good to stdout and what is not to stderr, and gives the exit status.
-fn tell(outcome: Result<String, String>) -> i32 {
+fn tell(outcome: Result<String, String>) -> u8 {
     // Somebody who closed the stream still gets the exit status.
     match outcome {
         Ok(text) => {
