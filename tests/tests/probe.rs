@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
 use servicekit_health::{self as health, Check, CheckResult, Health, HealthState};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -239,13 +241,21 @@ async fn what_is_no_answer_is_bad() {
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "failed: "),
         (b"HTTP/1.1 two OK\r\n\r\n", "failed: "),
         (b"HTTP/1.1 500 Oops\r\n\r\n", "500 Internal Server Error"),
-        (b"HTTP/1.1 302 Found\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n", "goes to /login"),
     ] {
         let url = raw(bytes, b"", Then::Close).await;
         ask(&url, &[]).await.is_bad(said);
     }
     let url = raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", b"", Then::Stay).await;
     ask(&url, &["--timeout", "300ms"]).await.is_bad("no whole answer within 300ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_bad_even_where_it_goes_to_a_healthy_service() {
+    let elsewhere = service(HealthState::Healthy).await;
+    let (listener, url) = listen().await;
+    let redirect = Redirect::temporary(&format!("{elsewhere}/health"));
+    serve(listener, Router::new().route("/health", get(async || redirect)));
+    ask(&url, &[]).await.is_bad("307 Temporary Redirect; redirects are not followed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,12 +33,6 @@ pub(super) enum Stop {
     NobodyReads,
 }
 
-impl From<io::Error> for Stop {
-    fn from(_: io::Error) -> Self {
-        Self::NobodyReads
-    }
-}
-
 /// Why there is no stream, or no longer.
 enum Trouble {
     /// Worth another try, where there was a stream before.
@@ -48,6 +42,11 @@ enum Trouble {
 
 /// Prints what the stream at `url` tells until it is refused or nobody reads any more.
 pub(super) fn watch(url: &str, out: &mut impl Write) -> Stop {
+    follow_for_ever(url, out).map_or(Stop::NobodyReads, Stop::Refused)
+}
+
+/// Why the stream was refused; an error is one of `out`.
+fn follow_for_ever(url: &str, out: &mut impl Write) -> io::Result<String> {
     let agent = client()
         .timeout_connect(Some(ANSWER))
         .timeout_recv_response(Some(ANSWER))
@@ -56,16 +55,9 @@ pub(super) fn watch(url: &str, out: &mut impl Write) -> Stop {
     let agent = Agent::from(agent);
     let mut view = View::default();
     loop {
-        let trouble = match follow(&agent, url, &mut view, out) {
-            Ok(trouble) => trouble,
-            Err(closed) => return closed.into(),
-        };
-        let written = match trouble {
-            Trouble::Passing(why) if view.known.is_some() => print(out, view.lost(why)),
-            Trouble::Passing(why) | Trouble::Lasting(why) => return Stop::Refused(why),
-        };
-        if let Err(closed) = written {
-            return closed.into();
+        match follow(&agent, url, &mut view, out)? {
+            Trouble::Passing(why) if view.known.is_some() => print(out, view.lost(why))?,
+            Trouble::Passing(why) | Trouble::Lasting(why) => return Ok(why),
         }
         thread::sleep(PAUSE);
     }
