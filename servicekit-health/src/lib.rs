@@ -30,7 +30,7 @@
 //! None is on by default.
 //!
 //! * `openapi`: `GET /health/$openapi`, the endpoints as an OpenAPI 3.1 document.
-//! * `probe`: [`probe::answer`], the program asks its own endpoints where an image has no curl;
+//! * `probe`: `probe::answer`, the program asks its own endpoints where an image has no curl;
 //!   `probe-tls` for addresses that begin with `https`, `cli` for a program `servicekit-health`
 //!   that does the same and watches a stream in a terminal.
 //! * `test-util`: for the tests of a service, `Health::{force, release, run_check, wait_for,

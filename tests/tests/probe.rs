@@ -294,7 +294,7 @@ async fn arguments_that_are_not_understood_end_with_1_and_say_what_is_allowed() 
         (&["--ready=1"], "takes no value"),
         (&["--url"], "needs a value"),
         (&["--url", "nonsense"], "http://127.0.0.1:8000"),
-        (&["--url", "https://localhost"], "`probe-tls`"),
+        (&["--url", "ftp://localhost"], "neither http:// nor https://"),
         (&["--wait", "60"], "such as 500ms, 2s, 1m or 1h"),
         (&["--timeout", "0s"], "from 1ms to 1h"),
         (&["\u{1b}[2J"], r"`\u{1b}[2J` is no option"),
