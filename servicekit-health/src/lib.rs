@@ -25,6 +25,9 @@
 //! * Set up: [`builder`], or [`router`] with no configuration.
 //! * Ask: [`Health`], and the [`Report`] it gives.
 //!
+//! A crate of which nothing is used is not linked, and neither are its checks:
+//! `use my_checks as _;` brings them in.
+//!
 //! # Features
 //!
 //! None is on by default.
@@ -35,9 +38,6 @@
 //!   that does the same and watches a stream in a terminal.
 //! * `test-util`: for the tests of a service, `Health::{force, release, run_check, wait_for,
 //!   assert_states}`.
-//!
-//! A crate of which nothing is used is not linked, and neither are its checks:
-//! `use my_checks as _;` brings them in.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

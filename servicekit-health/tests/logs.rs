@@ -178,9 +178,9 @@ async fn a_stuck_check_is_one_warning_an_episode_while_it_still_runs() {
     let log = Log::start();
     let (release, hung) = mpsc::channel::<()>();
     let hung = Mutex::new(hung);
-    let (begin, begun) = mpsc::channel();
+    let (started, starts) = mpsc::channel();
     let check = Check::blocking("stuck", move || {
-        begin.send(()).unwrap();
+        started.send(()).unwrap();
         // Ends with the test, also with one that fails.
         let _ = hung.lock().unwrap().recv();
     });
@@ -195,7 +195,7 @@ async fn a_stuck_check_is_one_warning_an_episode_while_it_still_runs() {
             async move { health.report().await }
         });
         yield_now().await;
-        begun.recv().unwrap();
+        starts.recv().unwrap();
         advance(Duration::from_millis(400)).await;
         reader.await.unwrap();
         let lines = log.take();
