@@ -352,12 +352,11 @@ impl<'a> Case<'a> {
         let worst = seen.checks.values().map(|said| said.state).max();
         prop_assert_eq!(seen.status, worst.unwrap_or(Healthy));
         for (name, said) in &seen.checks {
-            let is_right = match number_of(name) {
-                Some(number) => self.stories[number].explains(said, at, asked),
-                None => {
-                    let message = Some("draining".to_owned());
-                    name == "$drain" && (said.state, &said.message) == (Unhealthy, &message)
-                }
+            let is_right = if let Some(number) = number_of(name) {
+                self.stories[number].explains(said, at, asked)
+            } else {
+                let message = Some("draining".to_owned());
+                name == "$drain" && (said.state, &said.message) == (Unhealthy, &message)
             };
             let results = number_of(name).map(|number| &self.stories[number].results);
             prop_assert!(
