@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -85,9 +85,13 @@ impl Process {
         )
     }
 
-    /// `Some` once it has ended: whether well.
-    pub(crate) fn ended(&mut self) -> Option<bool> {
-        self.child.try_wait().unwrap().map(|status| status.success())
+    /// `Some` once it has ended.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -125,7 +129,7 @@ impl Example {
         command.env("PORT", "0").envs(variables.iter().copied());
         let mut process = Process::start(&mut command);
         let address = eventually(name, async || {
-            assert_eq!(process.ended(), None, "it has ended: {}", process.said());
+            assert_eq!(process.status(), None, "it has ended: {}", process.said());
             let said = process.said();
             let (address, _) = said.split_once("http://")?.1.split_once('/')?;
             address.parse().ok()

@@ -18,8 +18,8 @@ fn run(python: &Path, function: &str, services: &[&Service]) -> Process {
 }
 
 async fn ends_well(mut process: Process) {
-    let well = eventually("the end", async || process.ended()).await;
-    assert!(well, "{}", process.said());
+    let status = eventually("the end", async || process.status()).await;
+    assert!(status.success(), "{}", process.said());
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_quiet_stream_outlives_the_patience_of_the_client_and_ends_with_the_dr
     };
     said(&client, "healthy serving").await;
     sleep(Duration::from_secs(7)).await;
-    assert_eq!(client.ended(), None, "{}", client.said());
+    assert_eq!(client.status(), None, "{}", client.said());
     service.redis(CheckResult::degraded("no replica"));
     said(&client, "degraded serving").await;
 
