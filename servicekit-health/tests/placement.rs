@@ -53,6 +53,12 @@ async fn nests_under_any_prefix() {
 }
 
 #[tokio::test]
+async fn nests_under_a_prefix_with_parameters() {
+    let app = Router::new().nest("/{tenant}/{name}", service().router());
+    assert_at(&app, "/acme/shop").await;
+}
+
+#[tokio::test]
 async fn merges_before_and_after_the_state_of_the_application() {
     #[derive(Clone)]
     struct App(&'static str);
@@ -134,6 +140,16 @@ async fn a_route_of_the_application_below_health_is_more_exact_or_refused() {
     let app = app().nest("/ops", service().router());
     assert_eq!(get(&app, "/health/7").await.body, "7");
     assert_at(&app, "/ops").await;
+}
+
+#[tokio::test]
+async fn a_route_of_the_application_on_a_path_of_health_is_refused() {
+    for path in ["/health", "/health/{name}", "/health/$stream", "/readyz"] {
+        let app = || Router::new().route(path, on_get(|| async { "mine" }));
+        let merged = catch_unwind(|| app().merge(service().router::<()>()));
+        let panic = *merged.expect_err(path).downcast::<String>().unwrap();
+        assert!(panic.contains("Overlapping method route"), "{panic}");
+    }
 }
 
 #[tokio::test]

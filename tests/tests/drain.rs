@@ -1,5 +1,6 @@
 //! The end of a real process: signals, the drain delay, and streams that are open.
 #![cfg(unix)]
+#![allow(clippy::print_stdout, reason = "what was measured is for a person")]
 
 mod common;
 

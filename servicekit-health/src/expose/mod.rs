@@ -20,7 +20,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use axum::routing::any;
+use axum::routing::{MethodFilter, on};
 use tokio::sync::Semaphore;
 
 use self::encode::Frame;
@@ -101,7 +101,10 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -
     let mut router = Router::new();
     for (path, endpoint) in endpoints(&surface.settings) {
         let surface = Arc::clone(surface);
-        let handler = any(move |request| answer(surface, endpoint, request));
+        let handler = move |request| answer(surface, endpoint, request);
+        // Named one by one, so that axum refuses a route of the application's on the same path.
+        let methods = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
+        let handler = on(methods, handler.clone()).fallback(handler);
         if path.contains('$') {
             // A path is matched as it was sent, and many clients send the `$` encoded.
             router = router.route(&path.replace('$', "%24"), handler.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -56,15 +56,16 @@ pub(crate) async fn of_check(
     mut request: Parts,
 ) -> Result<Response<Body>, Problem> {
     let request = &mut request;
-    let name = Path::<String>::from_request_parts(request, &()).await;
+    let parameters = RawPathParams::from_request_parts(request, &()).await;
     let details = surface.settings.details_of(request);
     let format = Format::negotiate(&request.headers);
     let query = Query::parse(request.uri.query().unwrap_or_default())?;
     let engine = &surface.engine;
-    // A name that cannot be decoded is the name of no check.
-    let name = name.map(|Path(name)| name).unwrap_or_default();
-    let Some(index) = engine.find(&name) else {
-        return Err(unknown_check(engine, &name, StatusCode::NOT_FOUND, details));
+    // The last one: a router that is nested may have parameters of its own before it. A name that
+    // cannot be decoded is the name of no check.
+    let name = parameters.iter().flatten().last().map_or("", |(_, name)| name);
+    let Some(index) = engine.find(name) else {
+        return Err(unknown_check(engine, name, StatusCode::NOT_FOUND, details));
     };
     let selected = select(engine, vec![index], &query.criteria, details)?;
     let report = engine.report_of(&selected, false).await;
