@@ -23,11 +23,11 @@ use tokio::time::sleep;
 struct Control {
     mode: Mutex<String>,
     runs: AtomicU64,
-    flap: AtomicBool,
 }
 
 impl Control {
-    async fn run(&self) -> Result<CheckResult, String> {
+    /// `flap` is the check's own: every other run fails.
+    async fn run(&self, flap: &AtomicBool) -> Result<CheckResult, String> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         let mode = self.mode.lock().unwrap().clone();
         match &*mode {
@@ -37,7 +37,7 @@ impl Control {
             "hang" => pending().await,
             "panic" => panic!("index out of bounds"),
             "block" => thread::sleep(Duration::from_millis(1500)),
-            "flap" if self.flap.fetch_not(Ordering::Relaxed) => return Err("flapping".to_owned()),
+            "flap" if flap.fetch_not(Ordering::Relaxed) => return Err("flapping".to_owned()),
             _ => {}
         }
         Ok(CheckResult::healthy())
@@ -56,10 +56,10 @@ async fn main() -> io::Result<()> {
 
     let control = Arc::<Control>::default();
     let check = |name: &str| {
-        let control = Arc::clone(&control);
+        let own = (Arc::clone(&control), Arc::<AtomicBool>::default());
         Check::new(name, move || {
-            let control = Arc::clone(&control);
-            async move { control.run().await }
+            let (control, flap) = own.clone();
+            async move { control.run(&flap).await }
         })
         .timeout(Duration::from_millis(500))
         .cache(Duration::from_millis(100))
