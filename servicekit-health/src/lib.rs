@@ -52,6 +52,7 @@ mod handle;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod sources;
+mod sync;
 #[cfg(feature = "test-util")]
 mod test_util;
 

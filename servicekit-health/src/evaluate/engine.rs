@@ -5,7 +5,7 @@
 //! that goes away leaves the runs to the others.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
+use super::generation::Generation;
 use super::lifecycle::Lifecycle;
 use super::model::{CheckReport, HealthState, Probe, Report, Transition};
 use super::slot::{Board, Slot, Wait, run_every};
-use super::standing::{Place, Role};
+use super::standing::{Place, Role, Roster};
 use super::state::Policy;
 use super::transitions::{Callback, Listener, Transitions};
 use crate::declare::check::Check;
@@ -92,9 +93,9 @@ impl Engine {
     ) -> Self {
         checks.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
         let board = Arc::new(Board {
-            generation: AtomicU64::new(0),
+            generation: Generation::new(),
             transitions: Transitions::new(),
-            roster: Arc::default(),
+            roster: Roster::default(),
         });
         let slot = |(check, policy)| Slot::new(check, policy, Arc::clone(&board));
         let slots: Vec<_> = checks.into_iter().map(slot).collect();
@@ -151,7 +152,7 @@ impl Engine {
         if let Some(shared) = self.still_valid(scope, now) {
             return shared;
         }
-        let generation = self.board.generation.load(Ordering::Acquire);
+        let generation = self.board.generation.now();
         let (report, valid_until) = self.assemble(&members, &late, now, scope.shows_drain());
         self.latch_startup(scope, &report);
         let shared = Arc::new(Shared { report, generation, valid_until });
@@ -251,13 +252,13 @@ impl Engine {
         };
         if startup.all(passes) {
             self.started_up.store(true, Ordering::Release);
-            self.board.bump();
+            self.board.generation.changed();
             tracing::info!("startup checks have passed");
         }
     }
 
     fn still_valid(&self, scope: Scope, now: Instant) -> Option<Arc<Shared>> {
-        let generation = self.board.generation.load(Ordering::Acquire);
+        let generation = self.board.generation.now();
         let cell = self.cell(scope);
         let shared = cell.as_ref()?;
         (shared.generation == generation && now < shared.valid_until).then(|| Arc::clone(shared))

@@ -47,7 +47,7 @@ impl Lifecycle {
             serving
         });
         if begins {
-            self.board.bump();
+            self.board.generation.changed();
             tracing::info!("draining: not ready from now on");
         }
     }

@@ -4,10 +4,13 @@
 //! work, and the engine is all of them. Nothing here knows HTTP.
 
 pub(crate) mod engine;
+mod generation;
 pub(crate) mod lifecycle;
 pub(crate) mod model;
 pub(crate) mod scrub;
 pub(crate) mod slot;
 pub(crate) mod standing;
+#[cfg(test)]
+mod standing_tests;
 pub(crate) mod state;
 pub(crate) mod transitions;

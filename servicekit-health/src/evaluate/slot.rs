@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::generation::Generation;
 use super::model::{CheckReport, CheckResult, HealthState, Transition};
 use super::scrub::scrub_result;
 use super::standing::Roster;
@@ -46,16 +47,9 @@ pub(crate) struct Slot {
 
 /// What the slots of one engine share.
 pub(crate) struct Board {
-    /// Grows with every change of what any reader could be told.
-    pub(crate) generation: AtomicU64,
+    pub(crate) generation: Generation,
     pub(crate) transitions: Transitions,
-    pub(crate) roster: Arc<Roster>,
-}
-
-impl Board {
-    pub(crate) fn bump(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
+    pub(crate) roster: Roster,
 }
 
 #[derive(Default)]
@@ -216,7 +210,7 @@ impl Slot {
 
     /// Tells every reader that there is news.
     fn announce(&self) {
-        self.board.bump();
+        self.board.generation.changed();
         self.news.send_replace(());
     }
 

@@ -2,7 +2,9 @@
 //! ended with its runtime.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// What a standing task is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +17,8 @@ pub(crate) enum Role {
     Watch,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Roster(Mutex<Entries>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roster(Arc<Mutex<Entries>>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -29,7 +31,7 @@ impl Roster {
     /// Enters the roles that are wanted and not there. Whoever gets a place has to fill it.
     ///
     /// `wanted` is only asked when something has changed.
-    pub(crate) fn missing(self: &Arc<Self>, wanted: impl FnOnce() -> Vec<Role>) -> Vec<Place> {
+    pub(crate) fn missing(&self, wanted: impl FnOnce() -> Vec<Role>) -> Vec<Place> {
         let mut entries = self.entries();
         if entries.complete {
             return Vec::new();
@@ -37,7 +39,7 @@ impl Roster {
         entries.complete = true;
         let mut roles = wanted();
         roles.retain(|role| entries.present.insert(*role));
-        let place = |role| Place { role, roster: Arc::clone(self), is_filled: true };
+        let place = |role| Place { role, roster: self.clone(), is_filled: true };
         roles.into_iter().map(place).collect()
     }
 
@@ -56,7 +58,7 @@ impl Roster {
 #[derive(Debug)]
 pub(crate) struct Place {
     role: Role,
-    roster: Arc<Roster>,
+    roster: Roster,
     is_filled: bool,
 }
 
@@ -85,51 +87,5 @@ impl Drop for Place {
             entries.present.remove(&self.role);
             entries.complete = false;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn watch() -> Vec<Role> {
-        vec![Role::Watch]
-    }
-
-    #[test]
-    fn every_role_is_given_away_once_until_its_place_is_free_again() {
-        let roster = Arc::new(Roster::default());
-        let wanted = || vec![Role::Background(0), Role::Background(1), Role::Callbacks];
-        let mut places = roster.missing(wanted);
-        assert_eq!(places.iter().map(Place::role).collect::<Vec<_>>(), wanted());
-        assert!(roster.missing(|| unreachable!("nothing has changed")).is_empty());
-        roster.reconsider();
-        assert!(roster.missing(wanted).is_empty());
-        drop(places.remove(1));
-        let again = roster.missing(wanted);
-        assert_eq!(again.iter().map(Place::role).collect::<Vec<_>>(), [Role::Background(1)]);
-    }
-
-    #[test]
-    fn a_task_that_is_needed_stays() {
-        let roster = Arc::new(Roster::default());
-        let mut place = roster.missing(watch).remove(0);
-        assert!(!place.leave_unless(|| true));
-        roster.reconsider();
-        assert!(roster.missing(watch).is_empty());
-    }
-
-    #[test]
-    fn a_successor_is_not_taken_for_the_one_that_left() {
-        let roster = Arc::new(Roster::default());
-        let mut place = roster.missing(watch).remove(0);
-        assert!(place.leave_unless(|| false));
-        // Somebody begins to listen before the old task is quite gone.
-        roster.reconsider();
-        let successor = roster.missing(watch);
-        assert_eq!(successor.len(), 1);
-        drop(place);
-        roster.reconsider();
-        assert!(roster.missing(watch).is_empty(), "the successor is still there");
     }
 }
