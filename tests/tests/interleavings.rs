@@ -38,7 +38,9 @@ fn a_report_that_counts_as_new_has_every_change() {
             .collect();
         let read = || [0, 1].map(|index: usize| *parts[index].lock().unwrap());
         let made = (generation.now(), read());
-        changes.into_iter().for_each(|change| change.join().unwrap());
+        for change in changes {
+            change.join().unwrap();
+        }
         if made.0 == generation.now() {
             assert_eq!(made.1, read());
         }
