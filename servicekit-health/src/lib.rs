@@ -46,6 +46,7 @@ extern crate self as servicekit_health;
 
 mod builder;
 mod declare;
+mod escaped;
 mod evaluate;
 mod expose;
 mod handle;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::accept::Format;
 use super::settings::{Details, Service};
+use crate::escaped::Escaped;
 use crate::evaluate::engine::DRAIN_ENTRY;
 use crate::evaluate::model::{CheckReport, HealthState, Report};
 
@@ -249,20 +250,4 @@ fn text(report: &Report, details: Details) -> String {
     let passed = report.status != HealthState::Unhealthy;
     text.push_str(if passed { "health check passed\n" } else { "health check failed\n" });
     text
-}
-
-/// Text in which a control character can neither end a line nor move a terminal's cursor.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for char in self.0.chars() {
-            if char.is_control() {
-                write!(f, "{}", char.escape_default())?;
-            } else {
-                f.write_char(char)?;
-            }
-        }
-        Ok(())
-    }
 }
