@@ -331,7 +331,7 @@ async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
         async move { ask(&health, "stuck").await }
     });
     tokio::task::yield_now().await;
-    begun.recv().unwrap();
+    begun.recv_timeout(secs(10)).expect("a run");
     advance(ms(100)).await;
     assert_eq!(first.await.unwrap().message.as_deref(), Some("timed out after 100ms"));
 

@@ -87,7 +87,7 @@ async fn a_background_check_runs_by_itself_after_the_first_request() {
     let mut previous = begins.try_recv().unwrap();
     let mut gaps = Vec::new();
     for _ in 0..20 {
-        let begin = begins.recv().await.unwrap();
+        let begin = timeout(secs(60), begins.recv()).await.expect("a run").unwrap();
         gaps.push(begin - previous);
         previous = begin;
     }
@@ -227,7 +227,8 @@ async fn everybody_gets_every_transition_in_order_exactly_once() {
     let expected =
         [(Unhealthy, Healthy), (Healthy, Degraded), (Degraded, Unhealthy), (Unhealthy, Healthy)];
     for subscriber in subscribers {
-        let all: Vec<_> = subscriber.take(4).collect().await;
+        let all = timeout(secs(60), subscriber.take(4).collect::<Vec<_>>()).await;
+        let all = all.expect("four transitions");
         assert_eq!(steps(&all), expected);
         assert!(all.iter().all(|it| it.check == "dial" && it.missed == 0));
         let failures: Vec<_> = all.iter().map(|it| it.failures).collect();
@@ -235,7 +236,8 @@ async fn everybody_gets_every_transition_in_order_exactly_once() {
     }
     let mut all = Vec::new();
     for _ in 0..4 {
-        all.push(heard.recv().await.unwrap());
+        let transition = timeout(secs(60), heard.recv()).await;
+        all.push(transition.expect("four transitions").unwrap());
     }
     assert_eq!(steps(&all), expected);
     assert_eq!(panics.load(Ordering::SeqCst), 4);
@@ -256,7 +258,7 @@ async fn a_first_result_is_no_transition() {
     assert!(timeout(secs(60), transitions.next()).await.is_err());
     assert!(dial.runs() > 1);
     dial.set(Healthy);
-    let transition = transitions.next().await.unwrap();
+    let transition = timeout(secs(60), transitions.next()).await.unwrap().unwrap();
     assert_eq!((transition.from, transition.to), (Unhealthy, Healthy));
     assert!(transition.lasted >= secs(60), "{:?}", transition.lasted);
 }
@@ -291,7 +293,7 @@ async fn a_slow_subscriber_is_told_how_many_it_missed() {
     sleep(ms(1)).await;
     turn(&health, &dial, &[Unhealthy, Healthy].repeat(100)).await;
 
-    let first = transitions.next().await.unwrap();
+    let first = timeout(secs(60), transitions.next()).await.unwrap().unwrap();
     assert!(first.missed > 0);
     let mut received = 1;
     while let Ok(next) = timeout(ms(1), transitions.next()).await {
