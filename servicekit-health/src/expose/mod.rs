@@ -14,13 +14,15 @@ mod select;
 pub(crate) mod settings;
 mod stream;
 
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{self, MethodRouter};
 use tokio::sync::Semaphore;
 
 use self::encode::Frame;
@@ -100,11 +102,7 @@ fn endpoints(settings: &Settings) -> Vec<(&str, Endpoint)> {
 pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -> Router<S> {
     let mut router = Router::new();
     for (path, endpoint) in endpoints(&surface.settings) {
-        let surface = Arc::clone(surface);
-        let handler = move |request| answer(surface, endpoint, request);
-        // Named one by one, so that axum refuses a route of the application's on the same path.
-        let methods = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
-        let handler = on(methods, handler.clone()).fallback(handler);
+        let handler = handler(surface, endpoint);
         if path.contains('$') {
             // A path is matched as it was sent, and many clients send the `$` encoded.
             router = router.route(&path.replace('$', "%24"), handler.clone());
@@ -117,19 +115,54 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(surface: &Arc<Surface>) -
     router
 }
 
+/// Each kind by itself: a future of all of them would be as large as the largest.
+fn handler<S: Clone + Send + Sync + 'static>(
+    surface: &Arc<Surface>,
+    endpoint: Endpoint,
+) -> MethodRouter<S> {
+    match endpoint {
+        Endpoint::Report(scope) => methods(surface, move |surface, parts| async move {
+            report::of_scope(&surface, scope, &parts).await
+        }),
+        Endpoint::Check => {
+            methods(surface, async |surface, parts| report::of_check(&surface, parts).await)
+        }
+        Endpoint::Stream => {
+            methods(surface, |surface, parts| ready(stream::open(&surface, &parts)))
+        }
+        #[cfg(feature = "openapi")]
+        Endpoint::OpenApi => {
+            methods(surface, |surface, parts| ready(Ok(openapi::respond(&surface, &parts))))
+        }
+    }
+}
+
+/// `GET` by itself, so that axum refuses a route of the application's on the same path.
+fn methods<S, G, F>(surface: &Arc<Surface>, get: G) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    G: Fn(Arc<Surface>, Parts) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
+{
+    let surface = Arc::clone(surface);
+    let handler = move |request| answer(surface, request, get);
+    routing::get(handler.clone()).fallback(handler)
+}
+
 /// What every endpoint does alike: methods, errors, and the headers of all answers.
-async fn answer(surface: Arc<Surface>, endpoint: Endpoint, request: Request) -> Response<Body> {
+async fn answer<F>(
+    surface: Arc<Surface>,
+    request: Request,
+    get: impl FnOnce(Arc<Surface>, Parts) -> F,
+) -> Response<Body>
+where
+    F: Future<Output = Result<Response<Body>, Problem>>,
+{
     let (parts, _) = request.into_parts();
     let method = parts.method.clone();
     let is_drill = surface.settings.is_drill;
     let result = match method {
-        Method::GET | Method::HEAD | Method::OPTIONS => match endpoint {
-            Endpoint::Report(scope) => report::of_scope(&surface, scope, &parts).await,
-            Endpoint::Check => report::of_check(&surface, parts).await,
-            Endpoint::Stream => stream::open(&surface, &parts),
-            #[cfg(feature = "openapi")]
-            Endpoint::OpenApi => Ok(openapi::respond(&surface, &parts)),
-        },
+        Method::GET | Method::HEAD | Method::OPTIONS => get(surface, parts).await,
         _ => Err(Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "health is read with GET, HEAD or OPTIONS",
