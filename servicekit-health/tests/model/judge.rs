@@ -10,7 +10,7 @@ use proptest::test_runner::TestCaseError;
 use servicekit_health::HealthState::{Healthy, Unhealthy};
 use servicekit_health::{HealthState, Probe, Transition};
 
-use crate::play::{Asked, More, Notes, Said, Seen, Stream, Subscriber, name_of};
+use crate::play::{Answer, Asked, More, Notes, Said, Seen, Stream, Subscriber, name_of};
 use crate::script::{Ends, Plan, Scope, Script, When};
 
 type Verdict = Result<(), TestCaseError>;
@@ -34,7 +34,7 @@ pub(crate) fn judge(script: &Script, notes: &Notes) -> Verdict {
         }
     }
     for answer in &notes.answers {
-        case.judge_answer(answer.asked, answer.at, &answer.seen)?;
+        case.judge_answer(answer)?;
     }
     for stream in &notes.streams {
         case.judge_stream(stream)?;
@@ -325,7 +325,8 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    fn judge_answer(&self, asked: Asked, at: u64, seen: &Seen) -> Verdict {
+    fn judge_answer(&self, answer: &Answer) -> Verdict {
+        let Answer { asked, at, ref seen } = *answer;
         let deadline = self.script.deadline;
         prop_assert!(at <= asked.at + deadline, "{:?} answered at {}", asked, at);
         let numbers: Vec<_> = seen.checks.keys().filter_map(|name| number_of(name)).collect();
@@ -335,7 +336,8 @@ impl<'a> Case<'a> {
         let waited_for =
             |number: &usize| self.stories[*number].results.iter().any(|result| result.at == at);
         let waited = at > asked.at && at < asked.at + deadline;
-        let needlessly = waited && !numbers.iter().any(waited_for);
+        let members = self.members(asked.scope, asked.started_up);
+        let needlessly = waited && !members.iter().any(waited_for);
         prop_assert!(!needlessly, "{:?} waited for nothing until {}", asked, at);
 
         let may_tell = matches!(asked.scope, Scope::All | Scope::Probe(Probe::Readiness));
@@ -406,12 +408,15 @@ impl<'a> Case<'a> {
             }
         }
 
-        match self.notes.drained.map(|drained| drained.max(stream.opened)) {
-            Some(drained) if stream.read_until > drained + deadline => {
-                let ended = stream.ended.is_some_and(|ended| ended <= drained + deadline);
-                prop_assert!(ended, "still open after draining from {}", drained);
+        // A stream that sends a comment while it waits for an event begins to wait anew.
+        let comments = stream.events.iter().filter(|(_, seen)| seen.is_none());
+        let waits_from = comments.map(|(at, _)| *at).max().unwrap_or(stream.opened);
+        match self.notes.drained.map(|drained| drained.max(waits_from)) {
+            Some(from) if stream.read_until > from + deadline => {
+                let ended = stream.ended.is_some_and(|ended| ended <= from + deadline);
+                prop_assert!(ended, "still open after draining, from {}", from);
                 prop_assert!(told.last().is_some_and(|(_, seen)| drains(seen)), "no last event");
-                let is_new = stream.opened > drained;
+                let is_new = self.notes.drained.is_some_and(|drained| stream.opened > drained);
                 prop_assert!(!is_new || told.len() == 1, "a new stream with {:?}", told);
             }
             Some(_) => {}
