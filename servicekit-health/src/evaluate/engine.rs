@@ -153,6 +153,8 @@ impl Engine {
             return shared;
         }
         let generation = self.board.generation.now();
+        // Startup may have passed meanwhile, and this is what readers after this one share.
+        let members = self.asked(scope);
         let (report, valid_until) = self.assemble(&members, &late, now, scope.shows_drain());
         self.latch_startup(scope, &report);
         let shared = Arc::new(Shared { report, generation, valid_until });

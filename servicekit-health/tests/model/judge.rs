@@ -326,12 +326,12 @@ impl<'a> Case<'a> {
     }
 
     fn judge_answer(&self, answer: &Answer) -> Verdict {
-        let Answer { asked, at, ref seen } = *answer;
+        let Answer { asked, at, started_up, ref seen } = *answer;
         let deadline = self.script.deadline;
         prop_assert!(at <= asked.at + deadline, "{:?} answered at {}", asked, at);
         let numbers: Vec<_> = seen.checks.keys().filter_map(|name| number_of(name)).collect();
         let fits = |started_up| numbers == self.members(asked.scope, started_up);
-        let is_complete = fits(false) || self.notes.started_up && fits(true);
+        let is_complete = fits(asked.started_up) || started_up && fits(true);
         prop_assert!(is_complete, "{:?} answered with {:?}", asked, seen);
         let waited_for =
             |number: &usize| self.stories[*number].results.iter().any(|result| result.at == at);

@@ -58,6 +58,8 @@ pub(crate) struct Asked {
 pub(crate) struct Answer {
     pub(crate) asked: Asked,
     pub(crate) at: u64,
+    /// Whether startup had passed by then, with this answer at the latest.
+    pub(crate) started_up: bool,
     pub(crate) seen: Seen,
 }
 
@@ -146,7 +148,8 @@ impl Notebook {
         let passes = sees_startup && self.startup_checks.iter().all(passes);
         self.note(|notes| {
             notes.started_up |= passes;
-            notes.answers.push(Answer { asked, at, seen });
+            let started_up = notes.started_up;
+            notes.answers.push(Answer { asked, at, started_up, seen });
         });
     }
 }
