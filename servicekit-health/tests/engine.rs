@@ -142,6 +142,7 @@ async fn a_result_without_any_reader_left_serves_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(miri, ignore = "thousands of requests")]
 async fn a_check_runs_at_most_once_per_cache_whatever_the_traffic() {
     let runs = Runs::default();
     let health = only(runs.check_of("cached", ms(0)).cache(ms(200)));
@@ -273,6 +274,7 @@ async fn a_run_that_takes_too_long_is_dropped_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(miri, ignore = "measures real time")]
 async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
     let runs = Runs::default();
     let (release, hung) = mpsc::channel::<()>();
@@ -357,6 +359,7 @@ async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(miri, ignore = "measures real time")]
 async fn a_check_that_blocks_its_thread_is_timed_out_on_time() {
     let check = Check::new("blocks", || async { std::thread::sleep(ms(600)) });
     let health = only(check.timeout(ms(100)));

@@ -284,6 +284,7 @@ async fn on_demand_checks_are_evaluated_regularly_while_somebody_listens() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(miri, ignore = "hundreds of requests")]
 async fn a_slow_subscriber_is_told_how_many_it_missed() {
     let dial = Dial::default();
     let builder = health::builder().check(dial.check("dial"));
@@ -320,6 +321,7 @@ fn tasks() -> usize {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(miri, ignore = "Miri has no signals")]
 async fn every_task_ends_with_the_last_handle() {
     let health = busy().await;
     let mut transitions = health.subscribe();
@@ -368,6 +370,7 @@ async fn two_healths_do_not_disturb_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(miri, ignore = "Miri has no signals")]
 async fn after_drain_the_shutdown_signal_waits_for_the_drain_delay() {
     let with = |delay: Duration| health::builder().drain_delay(delay).build().unwrap();
     let healths = [
@@ -389,6 +392,7 @@ async fn after_drain_the_shutdown_signal_waits_for_the_drain_delay() {
 }
 
 #[tokio::test(start_paused = true)]
+#[cfg_attr(miri, ignore = "Miri has no signals")]
 async fn a_shutdown_signal_asked_for_while_draining_ends_too() {
     let health = health::builder().build().unwrap();
     health.drain();
