@@ -97,7 +97,7 @@ async fn every_change_is_one_line_with_the_level_of_the_new_state() {
         let [line] = &*lines else { panic!("one line instead of {lines:#?}") };
         let start = format!("{level} health check changed check=\"redis\" {change}");
         assert!(line.starts_with(&start), "{line}");
-        assert!(line.contains(&message), "{line}");
+        assert!(line.ends_with(&format!(" reason={message:?}")), "{line}");
     }
 }
 

@@ -197,14 +197,15 @@ impl Slot {
                 }
             };
         }
-        let (check, message) = (&*self.name, message.unwrap_or_default());
+        // Not `message`: that is what tracing calls the line's own text.
+        let (check, reason) = (&*self.name, message.unwrap_or_default());
         if let Some(transition) = transition {
             let (from, failures) = (transition.from, transition.failures);
             let lasted = transition.lasted;
             self.board.transitions.send(transition);
-            log!(check, %from, to = %state, ?lasted, failures, message, "health check changed");
+            log!(check, %from, to = %state, ?lasted, failures, reason, "health check changed");
         } else if first && state != HealthState::Healthy {
-            log!(check, %state, message, "health check starts out failing");
+            log!(check, %state, reason, "health check starts out failing");
         }
     }
 
