@@ -179,6 +179,66 @@ async fn a_stream_that_waits_for_its_first_result_is_not_silent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_comment_does_not_move_the_deadline_of_an_event() {
+    let builder = health::builder().deadline(Duration::from_secs(5));
+    let router = builder.timeout(Duration::from_secs(30)).check(slow(20_000)).router();
+    let mut events = open(&router, "").await.into_body().into_data_stream();
+    let start = Instant::now();
+    assert!(next(&mut events).await.starts_with(':'));
+    assert_eq!(start.elapsed().as_secs(), 4);
+    let event = next(&mut events).await;
+    assert!(event.contains("no result within the deadline"), "{event}");
+    assert_eq!(start.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_does_not_wait_for_a_check_that_hangs() {
+    let patient = Duration::from_secs(30);
+    for query in ["", "?on=change", "?verbose&on=change", "?check=slow"] {
+        let builder = health::builder().deadline(patient).timeout(patient);
+        let health = builder.check(slow(20_000)).build().unwrap();
+        let mut events = open(&health.router(), query).await.into_body().into_data_stream();
+        assert!(next(&mut events).await.starts_with(':'));
+        health.drain();
+        let last = timeout(Duration::from_millis(1), next(&mut events)).await.unwrap();
+        assert!(last.contains(r#""$drain""#), "{query}: {last}");
+        assert!(last.contains(r#""message":"no result yet""#), "{query}: {last}");
+        assert!(events.next().await.is_none(), "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_opened_while_draining_still_asks_the_checks() {
+    let health = service().build().unwrap();
+    health.drain();
+    let json = get(&health.router(), "/health").await.body;
+    assert!(json.contains(r#""database":{"state":"healthy"}"#), "{json}");
+    let fresh = service().build().unwrap();
+    fresh.drain();
+    let events = open(&fresh.router(), "").await.into_body().into_data_stream();
+    let events: Vec<_> = events.map(Result::unwrap).collect().await;
+    assert_eq!(events, [format!("data: {json}\n\n")]);
+}
+
+/// Draining begins while the event of a tick is being made, at any point of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_stream_ends_without_having_been_told() {
+    for round in 0..2_000_u32 {
+        let health = service().cache(Duration::from_secs(60)).build().unwrap();
+        health.report().await;
+        let events = open(&health.router(), "").await.into_body().into_data_stream();
+        let reader = tokio::spawn(events.map(Result::unwrap).collect::<Vec<_>>());
+        for _ in 0..round % 64 {
+            std::hint::spin_loop();
+        }
+        health.drain();
+        let events = reader.await.unwrap();
+        let last = String::from_utf8_lossy(events.last().unwrap());
+        assert!(last.contains(r#""$drain""#), "round {round}: {last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn between_rare_events_there_are_comments() {
     let router = service().router();
     let mut events = open(&router, "?poll_interval=10").await.into_body().into_data_stream();

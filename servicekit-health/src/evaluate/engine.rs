@@ -15,15 +15,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::generation::Generation;
 use super::lifecycle::Lifecycle;
-use super::model::{CheckReport, HealthState, Probe, Report, Transition};
+use super::model::{CheckReport, DRAIN_ENTRY, HealthState, Probe, Report, Transition};
 use super::slot::{Board, Slot, Wait, run_every};
 use super::standing::{Place, Role, Roster};
 use super::state::Policy;
 use super::transitions::{Callback, Listener, Transitions};
 use crate::declare::check::Check;
-
-/// The name of the entry that says that the program is draining.
-pub(crate) const DRAIN_ENTRY: &str = "$drain";
 
 /// What a reader wants to know about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

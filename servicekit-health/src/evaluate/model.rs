@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+/// The name of the entry that says that the program is draining.
+pub(crate) const DRAIN_ENTRY: &str = "$drain";
+
 /// How well something is: the worst state of its checks is a service's status.
 ///
 /// The order is the order of severity, so `max` aggregates:
@@ -214,6 +217,10 @@ impl Report {
     pub(crate) fn of(checks: BTreeMap<String, CheckReport>) -> Self {
         let status = checks.values().map(|check| check.state).max();
         Self { status: status.unwrap_or_default(), checks }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.checks.contains_key(DRAIN_ENTRY)
     }
 }
 

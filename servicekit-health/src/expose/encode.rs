@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 use super::accept::Format;
 use super::settings::{Details, Service};
 use crate::escaped::Escaped;
-use crate::evaluate::engine::DRAIN_ENTRY;
-use crate::evaluate::model::{CheckReport, HealthState, Report};
+use crate::evaluate::model::{CheckReport, DRAIN_ENTRY, HealthState, Report};
 
 const JSON: &str = "texts, numbers and maps with text keys are always JSON";
 

@@ -43,16 +43,9 @@ pub(crate) fn open(surface: &Arc<Surface>, request: &Parts) -> Result<Response<B
     };
     let permit = Arc::clone(&surface.streams).try_acquire_owned().map_err(full)?;
     let body = if request.method == Method::GET {
-        let events = Events {
-            surface: Arc::clone(surface),
-            view: View { selected, details, verbose: query.verbose },
-            ticks: ticks(period),
-            told: on_change.then(Told::default),
-            quiet_since: Instant::now(),
-            draining: Box::pin(engine.lifecycle.draining()),
-            phase: Phase::Due,
-            _permit: permit,
-        };
+        let surface = Arc::clone(surface);
+        let view = View { surface, selected, details, verbose: query.verbose };
+        let events = Events::begin(Arc::new(view), ticks(period), on_change, permit);
         Body::from_stream(stream::unfold(events, async |mut events| {
             let event = events.next().await?;
             Some((Ok::<_, std::convert::Infallible>(event), events))
@@ -83,31 +76,44 @@ fn ticks(period: Duration) -> Interval {
 
 /// One open stream.
 struct Events {
-    surface: Arc<Surface>,
-    view: View,
+    view: Arc<View>,
     ticks: Interval,
     /// What was sent last, where only changes are sent.
     told: Option<Told>,
     quiet_since: Instant,
-    draining: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Ends when draining begins; never, if it had begun before the stream.
+    draining: Boxed<()>,
     phase: Phase,
     _permit: OwnedSemaphorePermit,
 }
 
 /// What a stream shows.
 struct View {
+    surface: Arc<Surface>,
     /// `None` is every check.
     selected: Option<Vec<usize>>,
     details: Details,
     verbose: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 enum Phase {
     Open,
-    /// A tick has come, its event has not.
-    Due,
+    /// A tick has come, its event has not: a comment in between does not begin the wait anew.
+    /// Boxed, because an open stream should not hold room for an evaluation.
+    Due(Boxed<Event>),
     Ended,
+}
+
+/// An event, and what decides whether it is sent.
+struct Event {
+    bytes: Bytes,
+    /// The plain JSON, which tells whether this is news, if that is wanted.
+    plain: Bytes,
+    /// Whether it says itself that the program is draining: asking elsewhere could be too late,
+    /// and then nothing would have told the reader.
+    is_last: bool,
 }
 
 /// A fingerprint of what was sent: keeping the bytes would let a query decide how much is held.
@@ -125,38 +131,70 @@ impl Told {
 }
 
 impl Events {
+    fn begin(
+        view: Arc<View>,
+        ticks: Interval,
+        on_change: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let lifecycle = &view.surface.engine.lifecycle;
+        let draining: Boxed<()> = if lifecycle.is_draining() {
+            Box::pin(std::future::pending())
+        } else {
+            Box::pin(lifecycle.draining())
+        };
+        let mut events = Self {
+            view,
+            ticks,
+            told: on_change.then(Told::default),
+            quiet_since: Instant::now(),
+            draining,
+            phase: Phase::Open,
+            _permit: permit,
+        };
+        events.phase = events.due();
+        events
+    }
+
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             let silence = sleep_until(self.quiet_since + SILENCE);
-            match self.phase {
+            match &mut self.phase {
                 Phase::Ended => return None,
                 Phase::Open => tokio::select! {
                     biased;
-                    () = &mut self.draining => {
-                        self.phase = Phase::Ended;
-                        return Some(self.view.last_event(&self.surface));
-                    }
-                    _ = self.ticks.tick() => self.phase = Phase::Due,
+                    () = &mut self.draining => return Some(self.end()),
+                    _ = self.ticks.tick() => self.phase = self.due(),
                     () = silence => return Some(self.comment()),
                 },
-                Phase::Due => {
-                    // Boxed: a waiting stream should not hold room for an evaluation.
-                    let event = Box::pin(self.view.event(&self.surface, self.told.is_some()));
-                    let (event, plain) = tokio::select! {
-                        biased;
-                        event = event => event,
-                        () = silence => return Some(self.comment()),
-                    };
-                    let drains = self.surface.engine.lifecycle.is_draining();
-                    self.phase = if drains { Phase::Ended } else { Phase::Open };
-                    let is_news = self.told.as_mut().is_none_or(|told| told.is_news(&plain));
-                    if is_news || drains {
-                        self.quiet_since = Instant::now();
-                        return Some(event);
+                Phase::Due(event) => tokio::select! {
+                    biased;
+                    event = event => {
+                        self.phase = if event.is_last { Phase::Ended } else { Phase::Open };
+                        if self.is_news(&event) {
+                            self.quiet_since = Instant::now();
+                            return Some(event.bytes);
+                        }
                     }
-                }
+                    () = &mut self.draining => return Some(self.end()),
+                    () = silence => return Some(self.comment()),
+                },
             }
         }
+    }
+
+    fn due(&self) -> Phase {
+        Phase::Due(Box::pin(Arc::clone(&self.view).event(self.told.is_some())))
+    }
+
+    fn is_news(&mut self, event: &Event) -> bool {
+        self.told.as_mut().is_none_or(|told| told.is_news(&event.plain)) || event.is_last
+    }
+
+    /// What is known when draining begins: nothing that hangs may hold up the end.
+    fn end(&mut self) -> Bytes {
+        self.phase = Phase::Ended;
+        self.view.known()
     }
 
     fn comment(&mut self) -> Bytes {
@@ -166,31 +204,31 @@ impl Events {
 }
 
 impl View {
-    /// The event of now, and the plain JSON that tells whether it is news, if that is wanted.
-    async fn event(&self, surface: &Surface, compared: bool) -> (Bytes, Bytes) {
-        let engine = &surface.engine;
+    /// The event of now.
+    async fn event(self: Arc<Self>, compared: bool) -> Event {
+        let engine = &self.surface.engine;
         if self.selected.is_none() && !self.verbose {
             let shared = engine.shared(Scope::All).await;
-            let frame = surface.frame(Scope::All, &shared, self.details);
-            let json = frame.json();
-            return (frame.into_event(), json);
+            let frame = self.surface.frame(Scope::All, &shared, self.details);
+            let is_last = shared.report.is_draining();
+            return Event { plain: frame.json(), bytes: frame.into_event(), is_last };
         }
         let report = match &self.selected {
             Some(selected) => engine.report_of(selected, true).await,
             None => engine.report(Scope::All).await,
         };
-        let event = Frame::of(&report, self.details, self.verbose);
+        let frame = Frame::of(&report, self.details, self.verbose);
         let plain = match (compared, self.verbose) {
             (false, _) => Bytes::new(),
-            (true, false) => event.json(),
+            (true, false) => frame.json(),
             (true, true) => Frame::of(&report, self.details, false).json(),
         };
-        (event.into_event(), plain)
+        Event { plain, bytes: frame.into_event(), is_last: report.is_draining() }
     }
 
-    /// What is known when draining begins: nothing that hangs may hold up the end.
-    fn last_event(&self, surface: &Surface) -> Bytes {
-        let engine = &surface.engine;
+    /// The event of what is known without asking.
+    fn known(&self) -> Bytes {
+        let engine = &self.surface.engine;
         let report = match &self.selected {
             Some(selected) => engine.known(selected, true),
             None => engine.known(&engine.members(Scope::All), true),

@@ -13,8 +13,7 @@ use super::ask::{PAUSE, client, reason};
 use super::events::Events;
 use super::report::{Seen, SeenCheck};
 use super::text::line;
-use crate::evaluate::engine::DRAIN_ENTRY;
-use crate::evaluate::model::HealthState;
+use crate::evaluate::model::{DRAIN_ENTRY, HealthState};
 
 /// How long connecting may take, and then the head of the answer.
 const ANSWER: Duration = Duration::from_secs(5);
