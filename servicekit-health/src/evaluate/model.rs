@@ -293,8 +293,8 @@ pub struct Transition {
     pub message: Option<String>,
     /// How long the state it left had lasted.
     pub lasted: Duration,
-    /// How many results in a row were not healthy: up to and with this one if the check got worse,
-    /// before this one if it is healthy again.
+    /// How many results in a row were not healthy: up to and with the one that brought the change,
+    /// or before the healthy ones that did.
     pub failures: u32,
     /// How many transitions this listener lost, just before this one, by being too slow.
     pub missed: u64,

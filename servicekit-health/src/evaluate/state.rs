@@ -74,6 +74,8 @@ pub(crate) struct CheckState {
     reported: Option<Reported>,
     streak: Streak,
     consecutive_failures: u32,
+    /// How many there were in a row before the newest success.
+    past_failures: u32,
     last_success: Option<SystemTime>,
 }
 
@@ -116,6 +118,7 @@ impl CheckState {
             reported: None,
             streak: Streak::default(),
             consecutive_failures: 0,
+            past_failures: 0,
             last_success: None,
         }
     }
@@ -156,15 +159,7 @@ impl CheckState {
         now: Moment,
     ) -> Option<Transition> {
         let took = self.run.map_or(Duration::ZERO, |run| now.instant - run.started);
-        let failures_before = self.consecutive_failures;
-        if result.state == HealthState::Healthy {
-            self.consecutive_failures = 0;
-            self.last_success = Some(now.wall);
-        } else {
-            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-        }
-        let failures = self.consecutive_failures.max(failures_before);
-
+        let failures = self.count(&result, now);
         let transition = self.report_or_hold_back(&result, now).map(|left| Transition {
             check: check.to_owned(),
             from: left.result.state,
@@ -176,6 +171,20 @@ impl CheckState {
         });
         self.newest = Some(Finished { result, at: now, took });
         transition
+    }
+
+    /// Gives back how many results in a row were not healthy: up to and with this one, or before
+    /// the healthy ones that it ends.
+    fn count(&mut self, result: &CheckResult, now: Moment) -> u32 {
+        if result.state != HealthState::Healthy {
+            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+            return self.consecutive_failures;
+        }
+        self.last_success = Some(now.wall);
+        if self.consecutive_failures > 0 {
+            self.past_failures = std::mem::take(&mut self.consecutive_failures);
+        }
+        self.past_failures
     }
 
     /// Applies the thresholds. Gives back what was reported until now where its state changed.

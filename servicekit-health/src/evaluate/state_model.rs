@@ -139,6 +139,14 @@ impl Model {
         u32::try_from(failures.count()).unwrap()
     }
 
+    /// The failures in a row that end with the newest result, or with the last before the healthy
+    /// ones that end with it.
+    fn failures_of_change(&self) -> u32 {
+        let newest_first = self.results.iter().rev().map(|it| it.state);
+        let failures = newest_first.skip_while(|state| *state == Healthy);
+        u32::try_from(failures.take_while(|state| *state != Healthy).count()).unwrap()
+    }
+
     fn window(&self) -> u64 {
         let window = match self.settings.mode {
             Mode::OnDemand { cache } => cache,
@@ -304,7 +312,6 @@ impl Pair {
     }
 
     fn record(&mut self, result: CheckResult) -> Result<(), TestCaseError> {
-        let failures_before = self.model.failures();
         let (state, message) = (result.state, result.message.clone().unwrap_or_default());
         let transition = self.state.on_result("check", result, self.now());
         let change = self.model.find(state, message.clone());
@@ -313,11 +320,7 @@ impl Pair {
             prop_assert_eq!((transition.from, transition.to), (from, state));
             prop_assert_eq!(transition.message, Some(message));
             prop_assert_eq!(transition.lasted, Duration::from_millis(lasted));
-            if state != Healthy {
-                prop_assert_eq!(transition.failures, self.model.failures());
-            } else if self.settings.success_threshold == NonZeroU32::MIN {
-                prop_assert_eq!(transition.failures, failures_before);
-            }
+            prop_assert_eq!(transition.failures, self.model.failures_of_change());
         }
         Ok(())
     }

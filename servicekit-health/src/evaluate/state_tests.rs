@@ -289,6 +289,14 @@ fn a_transition_says_how_long_the_old_state_lasted_and_how_often_it_failed() {
 }
 
 #[test]
+fn a_recovery_that_takes_several_successes_still_says_how_often_it_failed_before() {
+    let mut check = Bench::new(thresholds(1, 3));
+    check.reported_after(&[Healthy, Unhealthy, Unhealthy, Healthy, Healthy]);
+    let better = check.run(CheckResult::healthy()).unwrap();
+    assert_eq!((better.to, better.failures), (Healthy, 2));
+}
+
+#[test]
 fn the_message_is_that_of_the_newest_result_of_the_reported_state() {
     let mut check = Bench::new(policy(0));
     check.run(CheckResult::degraded("first"));

@@ -143,6 +143,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     let timeout = prop_oneof![
         4 => (10..250u64).prop_map(|half| 2 * half),
         1 => (250..1_500u64).prop_map(|half| 2 * half),
+        1 => (1_500..5_000u64).prop_map(|half| 2 * half),
     ];
     let on_error = prop_oneof![1 => Just(Degraded), 2 => Just(Unhealthy)];
     let threshold = || prop_oneof![3 => Just(1), 2 => 2..4u32];
@@ -196,7 +197,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 pub(crate) fn script() -> impl Strategy<Value = Script> {
-    let deadline = prop_oneof![Just(900), 50..1_200u64];
+    let deadline = prop_oneof![4 => Just(900), 4 => 50..1_200u64, 1 => 3_900..9_000u64];
     let watch_interval = 300..6_000u64;
     (deadline, watch_interval, vec(plan(), 1..4), vec(step(), 1..50)).prop_map(
         |(deadline, watch_interval, checks, steps)| Script {
