@@ -273,74 +273,71 @@ async fn a_run_that_takes_too_long_is_dropped_and_says_so() {
     assert!(dropped.load(Ordering::SeqCst));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(miri, ignore = "measures real time")]
-async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
-    let runs = Runs::default();
-    let (release, hung) = mpsc::channel::<()>();
-    let hung = Mutex::new(hung);
-    let counted = runs.clone();
-    let check = Check::blocking("stuck", move || {
-        if counted.begin() == 0 {
-            hung.lock().unwrap().recv().unwrap();
-            return CheckResult::degraded("too late");
-        }
-        CheckResult::healthy()
-    });
-    let health = only(check.timeout(ms(100)).cache(ms(100)));
-    let mut transitions = health.subscribe();
+/// A blocking check whose first run hangs until it is told to end, and has come to its timeout of
+/// 100 ms. No clock moves by itself while it is live: it is moved by hand.
+struct Stuck {
+    health: Health,
+    runs: Runs,
+    release: mpsc::Sender<()>,
+}
 
-    let report = ask(&health, "stuck").await;
-    assert_eq!(report.message.as_deref(), Some("timed out after 100ms"));
-    for _ in 0..3 {
-        sleep(ms(110)).await;
-        let report = ask(&health, "stuck").await;
-        let message = report.message.unwrap();
-        assert!(message.starts_with("still running for "), "{message}");
-        assert!(message.ends_with('s'), "{message}");
-        assert_eq!(report.state, Unhealthy);
-        assert_eq!(report.consecutive_failures, 1);
+impl Stuck {
+    async fn begin(cache: u64) -> Self {
+        let runs = Runs::default();
+        let (release, hung) = mpsc::channel();
+        let hung = Mutex::new(hung);
+        let (begin, begun) = mpsc::channel();
+        let counted = runs.clone();
+        let check = Check::blocking("stuck", move || {
+            if counted.begin() == 0 {
+                begin.send(()).unwrap();
+                // Ends with the test, also with one that fails.
+                let _ = hung.lock().unwrap().recv();
+            }
+        });
+        let health = only(check.timeout(ms(100)).cache(ms(cache)));
+        let first = tokio::spawn({
+            let health = health.clone();
+            async move { ask(&health, "stuck").await }
+        });
+        tokio::task::yield_now().await;
+        begun.recv_timeout(secs(10)).expect("a run");
+        advance(ms(100)).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let first = first.now_or_never().expect("an answer at the timeout").unwrap();
+        assert_eq!(first.message.as_deref(), Some("timed out after 100ms"));
+        Self { health, runs, release }
     }
-    assert_eq!(runs.count(), 1);
 
-    release.send(()).unwrap();
-    let heals = async {
-        while ask(&health, "stuck").await.state != Healthy {
-            sleep(ms(10)).await;
-        }
-    };
-    timeout(secs(5), heals).await.expect("the slot is free again");
-    assert_eq!(runs.count(), 2);
-    let transition = transitions.next().await.unwrap();
+    fn told(&self) -> CheckReport {
+        ask(&self.health, "stuck").now_or_never().expect("an answer at once")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
+    let stuck = Stuck::begin(200).await;
+    advance(ms(200)).await;
+    assert_eq!(stuck.told().message.as_deref(), Some("still running for 0.3s"));
+    let mut transitions = stuck.health.subscribe();
+    assert!(transitions.next().now_or_never().is_none());
+    stuck.release.send(()).unwrap();
+    let waited = std::time::Instant::now();
+    while ask(&stuck.health, "stuck").await.state != Healthy {
+        assert!(waited.elapsed() < secs(10), "the slot is free again");
+        tokio::task::yield_now().await;
+    }
+    let transition = transitions.next().now_or_never().unwrap().unwrap();
     assert_eq!((transition.from, transition.to), (Unhealthy, Healthy));
+    assert_eq!((transition.lasted, transition.failures), (ms(200), 1));
     assert!(transitions.next().now_or_never().is_none());
 }
 
-/// No clock moves by itself while a blocking run is live, so this one is moved by hand.
 #[tokio::test(start_paused = true)]
 async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
-    let (release, hung) = mpsc::channel::<()>();
-    let hung = Mutex::new(hung);
-    let (begin, begun) = mpsc::channel();
-    let check = Check::blocking("stuck", move || {
-        begin.send(()).unwrap();
-        // Ends with the test, also with one that fails.
-        let _ = hung.lock().unwrap().recv();
-    });
-    let health = only(check.timeout(ms(100)).cache(ms(200)));
-    let first = tokio::spawn({
-        let health = health.clone();
-        async move { ask(&health, "stuck").await }
-    });
-    tokio::task::yield_now().await;
-    begun.recv_timeout(secs(10)).expect("a run");
-    advance(ms(100)).await;
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    let first = first.now_or_never().expect("an answer at the timeout").unwrap();
-    assert_eq!(first.message.as_deref(), Some("timed out after 100ms"));
-
+    let stuck = Stuck::begin(200).await;
     for (passes, message) in [
         (199, "timed out after 100ms"),
         (1, "still running for 0.3s"),
@@ -348,14 +345,13 @@ async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
         (11_300, "still running for 12.3s"),
     ] {
         advance(ms(passes)).await;
-        let told = ask(&health, "stuck").now_or_never().expect("an answer at once");
+        let told = stuck.told();
         assert_eq!((told.state, told.message.as_deref()), (Unhealthy, Some(message)));
         assert_eq!(told.consecutive_failures, 1);
-        let report = health.report().now_or_never().expect("an answer at once");
+        let report = stuck.health.report().now_or_never().expect("an answer at once");
         assert_eq!(report.checks["stuck"].message.as_deref(), Some(message));
     }
-    assert!(begun.try_recv().is_err(), "a second run");
-    drop(release);
+    assert_eq!(stuck.runs.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
