@@ -1,7 +1,8 @@
-//! A runtime that is really starved, in real time.
+//! Threads that are really blocked, in real time.
 
+use std::sync::{Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use servicekit_health::{self as health, Check, HealthState};
 use tokio::task::yield_now;
@@ -30,4 +31,23 @@ async fn a_runtime_kept_busy_is_seen_from_inside() {
     hog.abort();
     let change = futures_util::StreamExt::next(&mut changes).await.unwrap();
     assert_eq!(change.to, HealthState::Healthy);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_blocks_its_thread_is_timed_out_meanwhile() {
+    let long = Duration::from_secs(30);
+    let (release, blocked) = mpsc::channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let check = Check::new("blocks", move || {
+        let _ = blocked.lock().unwrap().recv_timeout(long);
+        std::future::ready(())
+    });
+    let check = check.timeout(Duration::from_millis(100));
+    let health = health::builder().deadline(long).check(check).build().unwrap();
+    let started = Instant::now();
+    // A reader on a worker, as a request is.
+    let report = tokio::spawn(async move { health.check("blocks").await.unwrap() }).await.unwrap();
+    assert_eq!(report.message.as_deref(), Some("timed out after 100ms"));
+    assert!(started.elapsed() < long, "it waited for the check");
+    drop(release);
 }
