@@ -26,6 +26,9 @@ const ROUNDS: usize = 8;
 const ROUND: Duration = Duration::from_millis(1500);
 const STREAMS: usize = 1000;
 
+/// The argument that makes this program the server whose memory is measured.
+const SERVE: &str = "--serve-streams";
+
 /// Ten healthy checks whose results last for the whole run.
 fn ten_checks() -> health::Health {
     let check = |n| Check::new(format!("check-{n}"), || async {}).cache(Duration::from_secs(3600));
@@ -39,8 +42,8 @@ async fn main() -> io::Result<()> {
     if arguments.iter().any(|argument| argument == "--test") {
         return Ok(());
     }
-    if let Some(kind) = arguments.iter().find_map(|argument| argument.strip_prefix("--serve=")) {
-        return serve_streams(kind).await;
+    if arguments.iter().any(|argument| argument == SERVE) {
+        return serve_streams().await;
     }
     throughput().await?;
     fifty_checks().await;
@@ -177,7 +180,7 @@ async fn open_streams(address: SocketAddr, path: &str, count: usize) -> io::Resu
 }
 
 /// A server of its own, so that its memory is its own: prints its address, ends with its parent.
-async fn serve_streams(kind: &str) -> io::Result<()> {
+async fn serve_streams() -> io::Result<()> {
     let health = ten_checks();
     let json = serde_json::to_string(&health.report().await).expect("a report is JSON");
     let events = move || {
@@ -191,11 +194,8 @@ async fn serve_streams(kind: &str) -> io::Result<()> {
         });
         async { Sse::new(events).keep_alive(KeepAlive::default()) }
     };
-    let app = match kind {
-        "ours" => health.router(),
-        _ => Router::new().route("/health/$stream", get(events)),
-    };
-    let address = listen(app).await?;
+    // Both in one router: axum copies a program's router for each of its connections.
+    let address = listen(health.router().route("/sse", get(events))).await?;
     println!("{address}");
     sleep(Duration::from_secs(60)).await;
     Ok(())
@@ -220,18 +220,19 @@ impl Server {
     }
 }
 
-async fn growth(kind: &str) -> io::Result<u64> {
+/// What the streams of `path` take, in KiB.
+async fn growth(path: &str) -> io::Result<u64> {
     use std::io::BufRead;
 
     let mut command = Command::new(std::env::current_exe()?);
-    let mut server = Server(command.arg(format!("--serve={kind}")).stdout(Stdio::piped()).spawn()?);
+    let mut server = Server(command.arg(SERVE).stdout(Stdio::piped()).spawn()?);
     let output = server.0.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
     let mut line = String::new();
     io::BufReader::new(output).read_line(&mut line)?;
     let address = line.trim().parse().map_err(io::Error::other)?;
     sleep(Duration::from_millis(500)).await;
     let before = server.resident_kib()?;
-    let readers = open_streams(address, "/health/$stream", STREAMS).await?;
+    let readers = open_streams(address, path, STREAMS).await?;
     sleep(Duration::from_secs(4)).await;
     let after = server.resident_kib()?;
     readers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -245,7 +246,7 @@ async fn memory_of_streams() -> io::Result<()> {
     }
     let mut ratios = Vec::new();
     for _ in 0..3 {
-        ratios.push(ratio(growth("ours").await?, growth("plain").await?));
+        ratios.push(ratio(growth("/health/$stream").await?, growth("/sse").await?));
     }
     let median = median(ratios);
     let measured = format!("{median:.2}");
