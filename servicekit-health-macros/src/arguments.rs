@@ -4,6 +4,7 @@
 //! reported and the next one is read all the same.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::Lit;
 
 use crate::errors::Errors;
@@ -32,6 +33,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
     while let Some(token) = tokens.next() {
         match token {
             TokenTree::Ident(key) => {
+                let key = tokens.with_hyphens(key, errors);
                 if let Some(value) = value_of(&key, &mut tokens, errors) {
                     arguments.push(Argument { key, value });
                 }
@@ -204,6 +206,24 @@ impl Tokens {
             TokenTree::Punct(punct) => Some(punct),
             _ => None,
         }
+    }
+
+    /// `on-error` as the key that it was meant to be.
+    fn with_hyphens(&mut self, key: Ident, errors: &mut Errors) -> Ident {
+        let mut ahead = Self { list: self.list.clone() };
+        let mut written = key.to_token_stream();
+        let mut word = key.to_string();
+        while let Some(hyphen) = ahead.next_if('-') {
+            let Some(part @ TokenTree::Ident(_)) = ahead.next() else { break };
+            word = format!("{word}-{part}");
+            written.extend([TokenTree::Punct(hyphen), part]);
+        }
+        let Some(meant) = keys::meant(&word).filter(|_| key != word) else {
+            return key;
+        };
+        *self = ahead;
+        errors.at(written, format!("there is no key `{word}`: did you mean `{meant}`?"));
+        Ident::new(meant, key.span())
     }
 
     fn at_end_of_argument(&mut self) -> bool {

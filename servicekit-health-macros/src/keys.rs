@@ -104,6 +104,19 @@ pub(crate) fn meant(key: &str) -> Option<&'static str> {
     Some(synonym)
 }
 
+/// Where to say what `key` would say, if not in the attribute.
+pub(crate) fn elsewhere(key: &str) -> Option<&'static str> {
+    match key.to_ascii_lowercase().as_str() {
+        "description" | "desc" | "doc" | "docs" | "help" | "summary" => {
+            Some("a check's doc comment is its description")
+        }
+        "skip" | "enabled" | "disabled" | "disable" | "ignore" | "when" => {
+            Some("a check is left out with `#[cfg(...)]` here, or with `skip` on the builder")
+        }
+        _ => None,
+    }
+}
+
 /// The key that a value without one was most likely meant for.
 pub(crate) fn likely(literal: &str) -> &'static str {
     let text = literal.trim_matches('"');

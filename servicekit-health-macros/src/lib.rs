@@ -272,8 +272,7 @@ use proc_macro2::TokenStream;
 ///   it: implement that, or return its text.
 /// - *`T` cannot be a dependency of a health check*, or *cannot be shared between threads safely*, at a
 ///   parameter's type: it is not `Send + Sync`. A `Mutex` or an atomic makes the latter.
-/// - *the trait `Clone` is not implemented*, at a parameter's type: `T` is cloned for every run. Take
-///   `&T`.
+/// - *`T` is not `Clone`*, at a parameter's type: a `T` is cloned for every run, a `&T` is not.
 /// - *unresolved import `servicekit_health`*, at the attribute: the crate has another name here. Say
 ///   which with [`crate`](#crate).
 /// - *`const` items in this context need a name* and *cannot find function `ping` in this scope*: the

@@ -78,9 +78,12 @@ pub(crate) fn validate(arguments: &[Argument], errors: &mut Errors) -> Settings 
 
 fn unknown_key(key: &Ident) -> String {
     let written = key.to_string();
-    match keys::meant(&written) {
-        Some(meant) => format!("there is no key `{written}`: did you mean `{meant}`?"),
-        None => format!("there is no key `{written}`: expected one of {}", keys::list(Key::ALL)),
+    match (keys::elsewhere(&written), keys::meant(&written)) {
+        (Some(hint), _) => format!("there is no key `{written}`: {hint}"),
+        (None, Some(meant)) => format!("there is no key `{written}`: did you mean `{meant}`?"),
+        (None, None) => {
+            format!("there is no key `{written}`: expected one of {}", keys::list(Key::ALL))
+        }
     }
 }
 

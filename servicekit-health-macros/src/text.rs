@@ -122,7 +122,9 @@ fn not_a_literal(key: Key, tokens: &TokenStream) -> String {
             let variant = last.to_string();
             let written = match key {
                 Key::OnError | Key::Probe => Some(variant.to_lowercase()),
-                Key::Name | Key::Tags if parts.len() == 1 => Some(variant),
+                Key::Name | Key::Tags if parts.len() == 1 && !is_constant(&variant) => {
+                    Some(variant)
+                }
                 Key::Crate => Some(tokens.to_string().replace(' ', "")),
                 _ => None,
             };
@@ -151,6 +153,11 @@ fn strings(list: &Group) -> bool {
         _ => false,
     };
     !list.stream().is_empty() && list.stream().into_iter().all(|token| is_string(&token))
+}
+
+/// Whether this looks like the name of a constant.
+fn is_constant(word: &str) -> bool {
+    !word.contains(|char: char| char.is_lowercase())
 }
 
 fn is_path(token: &TokenTree) -> bool {

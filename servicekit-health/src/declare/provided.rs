@@ -57,7 +57,7 @@ impl Provided {
     ///
     /// # Panics
     /// If there is none, which `build` has ruled out.
-    pub fn cloned<T: Clone + 'static>(&self) -> T {
+    pub fn cloned<T: ClonedDependency>(&self) -> T {
         self.borrowed::<T>().clone()
     }
 }
@@ -78,6 +78,17 @@ impl fmt::Debug for Provided {
 pub trait Dependency: Send + Sync + 'static {}
 
 impl<T: Send + Sync + 'static> Dependency for T {}
+
+/// What a check can take as a parameter that is not a reference.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not `Clone`: borrow it, as `&{Self}`",
+    label = "would be cloned for every run",
+    note = "a parameter `T` is a clone of what was provided, `&T` borrows it, and `Option<&T>` is `None` where nobody provided it"
+)]
+pub trait ClonedDependency: Clone + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + 'static> ClonedDependency for T {}
 
 /// One parameter of a check function: what type it asks for.
 #[derive(Clone, Copy)]

@@ -48,6 +48,18 @@ fn a_flag_with_a_string() {}
 #[health_check(state = "degraded", critical = true, retries = 3, every = "5s")]
 async fn other_keys() {}
 
+#[health_check(on-error = "degraded", failure-threshold = 2, time-out = "1s")]
+async fn hyphens() {}
+
+#[health_check(description = "the cache", enabled = false)]
+async fn keys_that_are_said_elsewhere() {}
+
+const NAME: &str = "redis";
+
+#[health_check(name = NAME)]
+async fn a_constant() {}
+
 fn main() {
+    let _ = NAME;
     drop(State(Db).0);
 }

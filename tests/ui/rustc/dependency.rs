@@ -11,6 +11,10 @@ struct NotClone;
 
 struct View<'a>(&'a u8);
 
+struct Tail {
+    _bytes: [u8],
+}
+
 #[health_check(blocking)]
 fn not_send(_pool: &Pool) {}
 
@@ -24,7 +28,7 @@ fn not_sync_optional(_cell: Option<&RefCell<u8>>) {}
 fn not_clone(_it: NotClone) {}
 
 #[health_check(blocking)]
-fn without_a_size(_path: &std::path::Path) {}
+fn without_a_size(_tail: &Tail) {}
 
 #[health_check(blocking)]
 fn hidden_lifetime(_view: &View) {}
