@@ -59,6 +59,11 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
 
 /// What follows a key; `None` where that was no key after all, which is then reported.
 fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Option<Value> {
+    if keys::elsewhere(&key.to_string()).is_some() {
+        // However it is written, it does not belong here, and that is all there is to say.
+        tokens.skip_to_comma();
+        return Some(Value::Unreadable);
+    }
     let example = Key::find(key).map_or("key = value", Key::example);
     if tokens.at_end_of_argument() {
         return Some(Value::Absent);
@@ -214,7 +219,7 @@ impl Tokens {
         let mut written = key.to_token_stream();
         let mut word = key.to_string();
         while let Some(hyphen) = ahead.next_if('-') {
-            let Some(part @ TokenTree::Ident(_)) = ahead.next() else { break };
+            let Some(part @ TokenTree::Ident(_)) = ahead.next() else { return key };
             word = format!("{word}-{part}");
             written.extend([TokenTree::Punct(hyphen), part]);
         }

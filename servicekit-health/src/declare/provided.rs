@@ -81,7 +81,7 @@ impl<T: Send + Sync + 'static> Dependency for T {}
 
 /// What a check can take as a parameter that is not a reference.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not `Clone`: borrow it, as `&{Self}`",
+    message = "`{Self}` is not `Clone`: borrow it, as `&{Self}`, or derive `Clone`",
     label = "would be cloned for every run",
     note = "a parameter `T` is a clone of what was provided, `&T` borrows it, and `Option<&T>` is `None` where nobody provided it"
 )]

@@ -54,6 +54,12 @@ async fn hyphens() {}
 #[health_check(description = "the cache", enabled = false)]
 async fn keys_that_are_said_elsewhere() {}
 
+#[health_check(description("the cache"), skip: true, on_error == "degraded")]
+async fn whatever_stands_after_them() {}
+
+#[health_check(time-out-"1s", tags = ["a"])]
+async fn a_hyphen_too_many() {}
+
 const NAME: &str = "redis";
 
 #[health_check(name = NAME)]
