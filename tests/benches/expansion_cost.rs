@@ -1,8 +1,9 @@
 //! What an annotated function costs the compiler and the program, against a plain one.
 //!
 //! `cargo bench -p servicekit-health-tests --bench expansion_cost` builds crates of 0, 100 and
-//! 1,000 functions, with the attribute and without, and prints the ratios. Times are medians of
-//! runs that take turns, so that a machine that slows down slows both.
+//! 1,000 functions, with the attribute and without, and prints the ratios; and what is left of the
+//! attribute's if everything but linkme and the call is taken away. Times are medians of runs that
+//! take turns, so that a machine that slows down slows all.
 
 #![allow(clippy::print_stdout, reason = "that is where the figures go")]
 
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const COUNTS: [usize; 3] = [0, 100, 1_000];
+const MOST: usize = 1_000;
+const COUNTS: [usize; 3] = [0, 100, MOST];
 const ROUNDS: usize = 9;
 
 /// What the project aims at, at 1,000 functions.
@@ -67,35 +69,70 @@ const FUNCTION: &str = r#"
     }
 "#;
 
+/// The least that a check must be where linkme gathers it and an async function is called through a
+/// pointer, without any macro of ours: one element, and one function that boxes the call.
+const BY_HAND: &str = "
+    const _: () = {
+        use servicekit_health::__private::{Box, IntoCheckResult, Provided, RunFuture, linkme};
+
+        fn run(provided: Provided) -> RunFuture {
+            Box::pin(async move {
+                IntoCheckResult::into_check_result(check_INDEX(provided.borrowed()).await)
+            })
+        }
+
+        #[linkme::distributed_slice(crate::CHECKS)]
+        #[linkme(crate = linkme)]
+        static CHECK: fn(Provided) -> RunFuture = run;
+    };
+";
+
+/// Where those are gathered.
+const CHECKS: &str = "
+use servicekit_health::__private::{Provided, RunFuture, linkme};
+
+#[linkme::distributed_slice]
+#[linkme(crate = linkme)]
+pub static CHECKS: [fn(Provided) -> RunFuture];
+";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Annotated,
     Plain,
+    ByHand,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Annotated, Self::Plain];
+    /// Those that become programs.
+    const PROGRAMS: [Self; 2] = [Self::Annotated, Self::Plain];
 
     fn package(self, count: usize) -> String {
         match self {
             Self::Annotated => format!("annotated-{count}"),
             Self::Plain => format!("plain-{count}"),
+            Self::ByHand => format!("by-hand-{count}"),
         }
     }
 
     /// A module for each hundred functions, as a program of that size would have.
     fn library(self, count: usize) -> String {
         let mut code = POOL.to_owned();
+        if self == Self::ByHand {
+            code.push_str(CHECKS);
+        }
         for first in (0..count).step_by(100) {
             let module = first / 100;
             writeln!(code, "\npub mod checks_{module} {{\n    use crate::*;").unwrap();
             for index in first..count.min(first + 100) {
-                let function = FUNCTION.replace("INDEX", &index.to_string());
-                code.push_str(match self {
-                    Self::Annotated => ATTRIBUTE,
-                    Self::Plain => "",
-                });
-                code.push_str(&function);
+                if self == Self::Annotated {
+                    code.push_str(ATTRIBUTE);
+                }
+                let index = index.to_string();
+                code.push_str(&FUNCTION.replace("INDEX", &index));
+                if self == Self::ByHand {
+                    code.push_str(&BY_HAND.replace("INDEX", &index));
+                }
             }
             code.push_str("}\n");
         }
@@ -134,6 +171,7 @@ impl Kind {
                 );
                 code
             }
+            Self::ByHand => unreachable!("only its library is built"),
         }
     }
 }
@@ -147,21 +185,22 @@ impl Workspace {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("expansion-cost");
         let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servicekit-health");
         let mut members = Vec::new();
-        for count in COUNTS {
-            for kind in Kind::ALL {
-                let name = kind.package(count);
-                let source = root.join(&name).join("src");
-                fs::create_dir_all(&source).unwrap();
-                let manifest = format!(
-                    "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+        let programs = COUNTS.into_iter().flat_map(|count| Kind::PROGRAMS.map(|it| (count, it)));
+        for (count, kind) in programs.chain([(MOST, Kind::ByHand)]) {
+            let name = kind.package(count);
+            let source = root.join(&name).join("src");
+            fs::create_dir_all(&source).unwrap();
+            let manifest = format!(
+                "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
                      [dependencies]\nservicekit-health = {{ path = {:?} }}\n",
-                    runtime.to_str().unwrap()
-                );
-                fs::write(root.join(&name).join("Cargo.toml"), manifest).unwrap();
-                fs::write(source.join("lib.rs"), kind.library(count)).unwrap();
+                runtime.to_str().unwrap()
+            );
+            fs::write(root.join(&name).join("Cargo.toml"), manifest).unwrap();
+            fs::write(source.join("lib.rs"), kind.library(count)).unwrap();
+            if kind != Kind::ByHand {
                 fs::write(source.join("main.rs"), kind.program(count)).unwrap();
-                members.push(name);
             }
+            members.push(name);
         }
         let manifest = format!(
             "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.release]\nstrip = true\n"
@@ -195,13 +234,13 @@ impl Workspace {
     }
 
     /// The median of each kind, from runs that take turns.
-    fn medians(&self, count: usize, command: &str) -> [f64; 2] {
-        for kind in Kind::ALL {
+    fn medians<const N: usize>(&self, kinds: [Kind; N], count: usize, command: &str) -> [f64; N] {
+        for kind in kinds {
             self.after_an_edit(kind, count, ROUNDS, command);
         }
-        let mut times = [Vec::new(), Vec::new()];
+        let mut times = [const { Vec::new() }; N];
         for round in 0..ROUNDS {
-            for (kind, times) in Kind::ALL.into_iter().zip(&mut times) {
+            for (kind, times) in kinds.into_iter().zip(&mut times) {
                 times.push(self.after_an_edit(kind, count, round, command));
             }
         }
@@ -228,17 +267,24 @@ fn main() {
     println!("functions  cargo         attribute     plain  ratio");
     for count in COUNTS {
         for command in ["check", "build"] {
-            let [annotated, plain] = workspace.medians(count, command);
+            let [annotated, plain] = workspace.medians(Kind::PROGRAMS, count, command);
             let ratio = annotated / plain;
             println!("{count:9}  {command:<6} {annotated:13.0} ms {plain:6.0} ms  {ratio:5.2}");
         }
     }
 
+    let [by_hand, plain] = workspace.medians([Kind::ByHand, Kind::Plain], MOST, "check");
+    println!(
+        "{MOST:9}  check  {by_hand:13.0} ms {plain:6.0} ms  {:5.2}  by hand: linkme's element and \
+         a boxed call, nothing else",
+        by_hand / plain
+    );
+
     workspace.cargo(&["build", "--workspace", "--release"]);
     println!("\nfunctions  program       attribute     plain  ratio  bytes more per function");
-    let [empty, empty_table] = Kind::ALL.map(|kind| workspace.program_size(kind, 0));
+    let [empty, empty_table] = Kind::PROGRAMS.map(|kind| workspace.program_size(kind, 0));
     for count in COUNTS {
-        let [annotated, plain] = Kind::ALL.map(|kind| workspace.program_size(kind, count));
+        let [annotated, plain] = Kind::PROGRAMS.map(|kind| workspace.program_size(kind, count));
         print!("{count:9}  release {annotated:14} {plain:9}  ");
         #[expect(clippy::cast_precision_loss, reason = "of no matter to a ratio")]
         let ratio = annotated as f64 / plain as f64;
@@ -253,7 +299,7 @@ fn main() {
         }
     }
 
-    let program = workspace.program(Kind::Annotated, 1_000);
+    let program = workspace.program(Kind::Annotated, MOST);
     let printed = Command::new(program).output().unwrap().stdout;
     let bytes: usize = String::from_utf8(printed).unwrap().trim().parse().unwrap();
     println!("\nstatic data of a check with one dependency, without strings: {bytes} bytes");
