@@ -215,6 +215,10 @@ impl Tokens {
 
     /// `on-error` as the key that it was meant to be.
     fn with_hyphens(&mut self, key: Ident, errors: &mut Errors) -> Ident {
+        // Nearly always: what follows takes its time, and every key of every check comes by here.
+        if !matches!(self.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '-') {
+            return key;
+        }
         let mut ahead = Self { list: self.list.clone() };
         let mut written = key.to_token_stream();
         let mut word = key.to_string();
@@ -223,7 +227,7 @@ impl Tokens {
             word = format!("{word}-{part}");
             written.extend([TokenTree::Punct(hyphen), part]);
         }
-        let Some(meant) = keys::meant(&word).filter(|_| key != word) else {
+        let Some(meant) = keys::meant(&word) else {
             return key;
         };
         *self = ahead;
