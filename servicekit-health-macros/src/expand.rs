@@ -1,5 +1,5 @@
 //! Writes the code of a valid check: the function as it was, and beside it one nameless constant
-//! that holds the check's static data and the one function that calls it.
+//! that holds the check's static data, of which the closure that calls the function is a part.
 //!
 //! Every token is resolved where this crate says and reported where the user can act on it: what a
 //! future lacks at the function's name, what a return type lacks at that type. Names that the
@@ -7,7 +7,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Ident, Meta, Path, ReturnType, Signature};
+use syn::{Attribute, Ident, Meta, Path, ReturnType};
 
 use crate::check::Check;
 use crate::dependency::Dependency;
@@ -20,7 +20,6 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
     let import = import(check.settings.krate.as_ref());
     let health = alias(here);
     let lints = lints(&check.function.attributes);
-    let run = run(check);
     let descriptor = descriptor(check, &health);
     quote_spanned! {here=>
         #item
@@ -28,8 +27,6 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
         #lints
         const _: () = {
             #import
-
-            #run
 
             #health::register! { #descriptor }
         };
@@ -77,12 +74,14 @@ fn lints(attributes: &[Attribute]) -> TokenStream {
     lints
 }
 
-/// The function that finds the dependencies, calls the user's function and converts what it
-/// returns.
+/// The closure that finds the dependencies, calls the user's function and converts what it returns.
+///
+/// An argument is reported from its first token to its last: so the call of an async function
+/// stands at its name, where a future that is not `Send` is reported, and what is converted stands
+/// where the return type begins and ends.
 fn run(check: &Check) -> TokenStream {
     let signature = &check.function.signature;
     let at_name = Span::mixed_site().located_at(signature.ident.span());
-    let health = alias(at_name);
     let provided = if check.parameters.is_empty() {
         Ident::new("_", at_name)
     } else {
@@ -98,40 +97,24 @@ fn run(check: &Check) -> TokenStream {
         quote!(#(#conditions)* #argument)
     });
     let arguments = quote!(#(#arguments),*);
-    if check.settings.blocking.is_some() {
-        let outcome = outcome(signature, &arguments, None);
-        return quote_spanned! {at_name=>
-            fn __servicekit_health_run(#provided: #health::Provided) -> #health::Outcome {
-                #outcome
-            }
-        };
-    }
-    let outcome = outcome(signature, &arguments, Some("await"));
-    quote_spanned! {at_name=>
-        fn __servicekit_health_run(#provided: #health::Provided) -> #health::RunFuture {
-            #health::Box::pin(async move { #outcome })
-        }
-    }
-}
 
-/// The call and its conversion. The call's first token stands where the return type begins, its
-/// last where that ends: so a type that is no check result is underlined as a whole.
-fn outcome(signature: &Signature, arguments: &TokenStream, wait: Option<&str>) -> TokenStream {
     let mut function = signature.ident.clone();
     let (begin, end) = match &signature.output {
         ReturnType::Default => (function.span(), function.span()),
         ReturnType::Type(_, output) => ends(output),
     };
-    function.set_span(function.span().located_at(begin));
-    let begin = Span::mixed_site().located_at(begin);
     let end = Span::mixed_site().located_at(end);
-    let health = alias(begin);
-    let wait = wait.map(|wait| {
-        let wait = Ident::new(wait, end);
-        quote_spanned!(end=> .#wait)
-    });
-    let call = quote_spanned!(end=> #function(#arguments)#wait);
-    quote_spanned!(begin=> #health::IntoCheckResult::into_check_result(#call))
+    let health = alias(Span::mixed_site().located_at(begin));
+    let result = if check.settings.blocking.is_some() {
+        function.set_span(function.span().located_at(begin));
+        let returned = quote_spanned!(end=> #function(#arguments));
+        quote_spanned!(end=> #health::IntoCheckResult::into_check_result(#returned))
+    } else {
+        let call = quote_spanned!(at_name=> #function(#arguments));
+        let returned = quote_spanned!(end=> #health::future(#call));
+        quote_spanned!(end=> #health::run(#returned))
+    };
+    quote_spanned!(at_name=> |#provided| #result)
 }
 
 /// The spans of the first and the last token.
@@ -171,6 +154,7 @@ fn descriptor(check: &Check, health: &Ident) -> TokenStream {
         .map(|text| quote_spanned!(here=> .description(#text)));
     let tags = &check.settings.tags;
     let tags = (!tags.is_empty()).then(|| quote_spanned!(here=> .tags(&[#(#tags),*])));
+    let run = run(check);
     quote_spanned! {here=>
         #health::CheckDescriptor::new(
             #name,
@@ -178,7 +162,7 @@ fn descriptor(check: &Check, health: &Ident) -> TokenStream {
             (#health::file!(), #health::line!()),
             #settings,
             &[#(#parameters),*],
-            #health::Run::#variant(__servicekit_health_run),
+            #health::Run::#variant(#run),
         )
         #description
         #tags

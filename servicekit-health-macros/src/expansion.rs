@@ -31,14 +31,6 @@ fn the_smallest_check() {
         const _: () = {
             use ::servicekit_health::__private as __servicekit_health;
 
-            fn __servicekit_health_run(
-                _: __servicekit_health::Provided,
-            ) -> __servicekit_health::RunFuture {
-                __servicekit_health::Box::pin(async move {
-                    __servicekit_health::IntoCheckResult::into_check_result(clock().await)
-                })
-            }
-
             __servicekit_health::register! {
                 __servicekit_health::CheckDescriptor::new(
                     "clock",
@@ -46,7 +38,9 @@ fn the_smallest_check() {
                     (__servicekit_health::file!(), __servicekit_health::line!()),
                     __servicekit_health::Settings::DEFAULT,
                     &[],
-                    __servicekit_health::Run::Async(__servicekit_health_run),
+                    __servicekit_health::Run::Async(
+                        |_| __servicekit_health::run(__servicekit_health::future(clock()))
+                    ),
                 )
             }
         };
@@ -88,20 +82,6 @@ fn a_check_with_everything() {
         const _: () = {
             use health::__private as __servicekit_health;
 
-            fn __servicekit_health_run(
-                provided: __servicekit_health::Provided,
-            ) -> __servicekit_health::RunFuture {
-                __servicekit_health::Box::pin(async move {
-                    __servicekit_health::IntoCheckResult::into_check_result(
-                        ping(
-                            provided.borrowed(),
-                            #[cfg(unix)] provided.optional(),
-                            provided.cloned::<u32>()
-                        ).await
-                    )
-                })
-            }
-
             __servicekit_health::register! {
                 __servicekit_health::CheckDescriptor::new(
                     "redis",
@@ -122,7 +102,15 @@ fn a_check_with_everything() {
                         #[cfg(unix)] __servicekit_health::Parameter::optional::<Socket>(),
                         __servicekit_health::Parameter::required::<u32>()
                     ],
-                    __servicekit_health::Run::Async(__servicekit_health_run),
+                    __servicekit_health::Run::Async(
+                        |provided| __servicekit_health::run(__servicekit_health::future(
+                            ping(
+                                provided.borrowed(),
+                                #[cfg(unix)] provided.optional(),
+                                provided.cloned::<u32>()
+                            )
+                        ))
+                    ),
                 )
                 .description("Session cache.")
                 .tags(&["storage"])
@@ -134,16 +122,30 @@ fn a_check_with_everything() {
 
 #[test]
 fn a_blocking_check() {
-    let expanded = expanded("blocking", "fn disk() -> HealthState { probe() }");
-    let run = r"
-    fn __servicekit_health_run(
-        _: __servicekit_health::Provided,
-    ) -> __servicekit_health::Outcome {
-        __servicekit_health::IntoCheckResult::into_check_result(disk())
-    }
-";
-    assert!(expanded.contains(run), "{expanded}");
-    assert!(expanded.contains("Run::Blocking(__servicekit_health_run)"));
+    assert_expansion(
+        "blocking",
+        "fn disk() -> HealthState { probe() }",
+        r#"
+        fn disk() -> HealthState { probe() }
+
+        const _: () = {
+            use ::servicekit_health::__private as __servicekit_health;
+
+            __servicekit_health::register! {
+                __servicekit_health::CheckDescriptor::new(
+                    "disk",
+                    (__servicekit_health::module_path!(), "disk"),
+                    (__servicekit_health::file!(), __servicekit_health::line!()),
+                    __servicekit_health::Settings::DEFAULT,
+                    &[],
+                    __servicekit_health::Run::Blocking(
+                        |_| __servicekit_health::IntoCheckResult::into_check_result(disk())
+                    ),
+                )
+            }
+        };
+        "#,
+    );
 }
 
 #[test]

@@ -94,12 +94,11 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 #[doc(hidden)]
 pub mod __private {
     pub use core::{concat, file, line, module_path};
-    pub use std::boxed::Box;
 
     pub use linkme;
 
     pub use crate::__register as register;
-    pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
+    pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture, future, run};
     pub use crate::declare::provided::{Dependency, Parameter, Provided};
     pub use crate::declare::registry::SERVICEKIT_HEALTH_CHECKS_V0_1;
     pub use crate::declare::result::IntoCheckResult;

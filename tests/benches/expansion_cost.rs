@@ -1,9 +1,9 @@
 //! What an annotated function costs the compiler and the program, against a plain one.
 //!
 //! `cargo bench -p servicekit-health-tests --bench expansion_cost` builds crates of 0, 100 and
-//! 1,000 functions, with the attribute and without, and prints the ratios; and of checks
-//! written by hand, with linkme and the call alone. Times are medians of runs that
-//! take turns, so that a machine that slows down slows all.
+//! 1,000 functions, with the attribute and without, and prints the ratios. Beside them stands what
+//! linkme takes: checks by hand with its element and the call alone, and its element alone. Times
+//! are medians of runs that take turns, so that a machine that slows down slows all.
 
 #![allow(clippy::print_stdout, reason = "that is where the figures go")]
 
@@ -69,20 +69,16 @@ const FUNCTION: &str = r#"
     }
 "#;
 
-/// A check without any macro of ours: an element of linkme's, and a function that boxes the call.
+/// A check without any macro of ours: an element of linkme's, and a closure that makes the call.
 const BY_HAND: &str = "
     const _: () = {
-        use servicekit_health::__private::{Box, IntoCheckResult, Provided, RunFuture, linkme};
-
-        fn run(provided: Provided) -> RunFuture {
-            Box::pin(async move {
-                IntoCheckResult::into_check_result(check_INDEX(provided.borrowed()).await)
-            })
-        }
+        use servicekit_health::__private as health;
+        use health::linkme;
 
         #[linkme::distributed_slice(crate::CHECKS)]
-        #[linkme(crate = linkme)]
-        static CHECK: fn(Provided) -> RunFuture = run;
+        #[linkme(crate = health::linkme)]
+        static CHECK: crate::Run =
+            |provided| health::run(health::future(check_INDEX(provided.borrowed())));
     };
 ";
 
@@ -90,9 +86,31 @@ const BY_HAND: &str = "
 const CHECKS: &str = "
 use servicekit_health::__private::{Provided, RunFuture, linkme};
 
+pub type Run = for<'p> fn(&'p Provided) -> RunFuture<'p>;
+
 #[linkme::distributed_slice]
 #[linkme(crate = linkme)]
-pub static CHECKS: [fn(Provided) -> RunFuture];
+pub static CHECKS: [Run];
+";
+
+/// The least that linkme takes, which is no check yet: it carries a byte.
+const ELEMENT: &str = "
+    const _: () = {
+        use servicekit_health::__private::linkme;
+
+        #[linkme::distributed_slice(crate::BYTES)]
+        #[linkme(crate = linkme)]
+        static BYTE: u8 = 0;
+    };
+";
+
+/// Where those are gathered.
+const BYTES: &str = "
+use servicekit_health::__private::linkme;
+
+#[linkme::distributed_slice]
+#[linkme(crate = linkme)]
+pub static BYTES: [u8];
 ";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,26 +118,36 @@ enum Kind {
     Annotated,
     Plain,
     ByHand,
+    Element,
 }
 
 impl Kind {
     /// Those that become programs.
     const PROGRAMS: [Self; 2] = [Self::Annotated, Self::Plain];
 
+    /// What surrounds the functions once, and what follows each.
+    const fn additions(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Annotated | Self::Plain => ("", ""),
+            Self::ByHand => (CHECKS, BY_HAND),
+            Self::Element => (BYTES, ELEMENT),
+        }
+    }
+
     fn package(self, count: usize) -> String {
         match self {
             Self::Annotated => format!("annotated-{count}"),
             Self::Plain => format!("plain-{count}"),
             Self::ByHand => format!("by-hand-{count}"),
+            Self::Element => format!("element-{count}"),
         }
     }
 
     /// A module for each hundred functions, as a program of that size would have.
     fn library(self, count: usize) -> String {
         let mut code = POOL.to_owned();
-        if self == Self::ByHand {
-            code.push_str(CHECKS);
-        }
+        let (once, each) = self.additions();
+        code.push_str(once);
         for first in (0..count).step_by(100) {
             let module = first / 100;
             writeln!(code, "\npub mod checks_{module} {{\n    use crate::*;").unwrap();
@@ -129,9 +157,7 @@ impl Kind {
                 }
                 let index = index.to_string();
                 code.push_str(&FUNCTION.replace("INDEX", &index));
-                if self == Self::ByHand {
-                    code.push_str(&BY_HAND.replace("INDEX", &index));
-                }
+                code.push_str(&each.replace("INDEX", &index));
             }
             code.push_str("}\n");
         }
@@ -170,7 +196,7 @@ impl Kind {
                 );
                 code
             }
-            Self::ByHand => unreachable!("only its library is built"),
+            Self::ByHand | Self::Element => unreachable!("only the library is built"),
         }
     }
 }
@@ -185,7 +211,7 @@ impl Workspace {
         let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servicekit-health");
         let mut members = Vec::new();
         let programs = COUNTS.into_iter().flat_map(|count| Kind::PROGRAMS.map(|it| (count, it)));
-        for (count, kind) in programs.chain([(MOST, Kind::ByHand)]) {
+        for (count, kind) in programs.chain([(MOST, Kind::ByHand), (MOST, Kind::Element)]) {
             let name = kind.package(count);
             let source = root.join(&name).join("src");
             fs::create_dir_all(&source).unwrap();
@@ -196,7 +222,7 @@ impl Workspace {
             );
             fs::write(root.join(&name).join("Cargo.toml"), manifest).unwrap();
             fs::write(source.join("lib.rs"), kind.library(count)).unwrap();
-            if kind != Kind::ByHand {
+            if Kind::PROGRAMS.contains(&kind) {
                 fs::write(source.join("main.rs"), kind.program(count)).unwrap();
             }
             members.push(name);
@@ -272,12 +298,15 @@ fn main() {
         }
     }
 
-    let [by_hand, plain] = workspace.medians([Kind::ByHand, Kind::Plain], MOST, "check");
-    println!(
-        "{MOST:9}  check  {by_hand:13.0} ms {plain:6.0} ms  {:5.2}  by hand: linkme's element and \
-         a boxed call, nothing else",
-        by_hand / plain
-    );
+    let kinds = [Kind::ByHand, Kind::Element, Kind::Plain];
+    let [by_hand, element, plain] = workspace.medians(kinds, MOST, "check");
+    for (what, time) in [
+        ("by hand: linkme's element with the call, nothing else", by_hand),
+        ("an element of linkme's with one byte, no check", element),
+    ] {
+        let ratio = time / plain;
+        println!("{MOST:9}  check  {time:13.0} ms {plain:6.0} ms  {ratio:5.2}  {what}");
+    }
 
     workspace.cargo(&["build", "--workspace", "--release"]);
     println!("\nfunctions  program       attribute     plain  ratio  bytes more per function");

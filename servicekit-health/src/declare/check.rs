@@ -64,7 +64,7 @@ impl fmt::Display for Origin {
 /// How a check is run.
 #[derive(Clone)]
 pub(crate) enum Runner {
-    Async(Arc<dyn Fn() -> RunFuture + Send + Sync>),
+    Async(Arc<dyn Fn() -> RunFuture<'static> + Send + Sync>),
     Blocking(Arc<dyn Fn() -> Outcome + Send + Sync>),
 }
 
@@ -152,8 +152,11 @@ impl Check {
 
     pub(crate) fn linked(descriptor: &'static CheckDescriptor, provided: Provided) -> Self {
         let runner = match descriptor.run {
-            Run::Async(run) => Runner::Async(Arc::new(move || run(provided.clone()))),
-            Run::Blocking(run) => Runner::Blocking(Arc::new(move || run(provided.clone()))),
+            Run::Async(run) => Runner::Async(Arc::new(move || {
+                let provided = provided.clone();
+                Box::pin(async move { run(&provided).await })
+            })),
+            Run::Blocking(run) => Runner::Blocking(Arc::new(move || run(&provided))),
         };
         Self {
             name: descriptor.name.to_owned(),

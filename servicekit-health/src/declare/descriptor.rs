@@ -5,23 +5,38 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::provided::{Parameter, Provided};
-use super::result::BoxError;
+use super::result::{BoxError, IntoCheckResult};
 use super::settings::Settings;
 use crate::evaluate::model::CheckResult;
 
 /// What one run of a check function came to.
 pub type Outcome = Result<CheckResult, BoxError>;
 
-/// One run of an async check.
-pub type RunFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// One run of an async check, with the dependencies that it borrows.
+pub type RunFuture<'p> = Pin<Box<dyn Future<Output = Outcome> + Send + 'p>>;
+
+/// What an annotated function returns: it moves between threads.
+pub fn future<'p, F: Future + Send + 'p>(
+    future: F,
+) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'p>> {
+    Box::pin(future)
+}
+
+/// The run. The expansion comes by here so that it needs no `async` of its own, which costs the
+/// compiler most; in two steps, so that each mistake is reported at its place.
+pub fn run<'p, R: IntoCheckResult + 'p>(
+    future: Pin<Box<dyn Future<Output = R> + Send + 'p>>,
+) -> RunFuture<'p> {
+    Box::pin(async move { future.await.into_check_result() })
+}
 
 /// How an annotated function is called.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// An `async fn`: spawned.
-    Async(fn(Provided) -> RunFuture),
+    Async(for<'p> fn(&'p Provided) -> RunFuture<'p>),
     /// A plain `fn` marked `blocking`: run on the blocking pool.
-    Blocking(fn(Provided) -> Outcome),
+    Blocking(fn(&Provided) -> Outcome),
 }
 
 /// An annotated function that is linked into this program. See [`registered`](crate::registered).

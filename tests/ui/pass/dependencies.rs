@@ -45,6 +45,12 @@ async fn named_lifetimes<'a, 'b>(pool: &'a Pool, client: &'b Client) {
 }
 
 #[health_check]
+async fn related_lifetimes<'a, 'b: 'a>(pool: &'a Pool, client: &'b Client) {
+    let either: [Option<&'a dyn std::any::Any>; 2] = [Some(pool), Some(client)];
+    let _ = either;
+}
+
+#[health_check]
 async fn odd_types(_: &(Pool, u8), _: &[u8; 4], _: &fn(&str) -> usize, _: &&'static Pool) {}
 
 #[health_check]
@@ -52,11 +58,14 @@ async fn conditional(#[cfg(any())] _gone: &Gone, #[cfg(not(any()))] here: &Pool)
     let _ = here;
 }
 
+#[health_check]
+async fn all_gone(#[cfg(any())] _gone: &Gone) {}
+
 #[health_check(blocking)]
 fn blocking(pool: &Pool, client: Client, none: Option<&String>) {
     let _ = (pool, client, none);
 }
 
 fn main() {
-    assert_eq!(health::registered().count(), 8);
+    assert_eq!(health::registered().count(), 10);
 }

@@ -2,6 +2,7 @@
 #![deny(warnings)]
 
 use std::error::Error;
+use std::rc::Rc;
 
 use servicekit_health::{self as health, CheckResult, HealthState, IntoCheckResult, health_check};
 
@@ -56,11 +57,44 @@ async fn anonymous() -> impl IntoCheckResult {
     HealthState::Healthy
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
+struct Borrowed<'a>(&'a str);
+
+impl IntoCheckResult for Borrowed<'_> {
+    fn into_check_result(self) -> Result<CheckResult, BoxError> {
+        Ok(CheckResult::degraded(self.0))
+    }
+}
+
+#[health_check]
+async fn borrowed(name: &String) -> Borrowed<'_> {
+    Borrowed(name)
+}
+
+#[health_check(blocking)]
+fn borrowed_and_blocking(name: &String) -> Borrowed<'_> {
+    Borrowed(name)
+}
+
+struct NotSend(Rc<str>);
+
+impl IntoCheckResult for NotSend {
+    fn into_check_result(self) -> Result<CheckResult, BoxError> {
+        Err(self.0.to_string().into())
+    }
+}
+
+#[health_check]
+async fn not_send() -> NotSend {
+    NotSend("it is made where it is read".into())
+}
+
 #[health_check(blocking)]
 fn blocking() -> Result<(), std::num::ParseIntError> {
     "7".parse::<u8>().map(drop)
 }
 
 fn main() {
-    assert_eq!(health::registered().count(), 12);
+    assert_eq!(health::registered().count(), 15);
 }
