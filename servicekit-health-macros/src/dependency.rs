@@ -119,36 +119,6 @@ pub(crate) fn extracted(ty: &Type) -> Option<String> {
     }
 }
 
-/// Reports a `Box<dyn Error>` in what a check returns: as it is not `Send`, it cannot leave the run.
-pub(crate) fn errors_are_sendable(returned: &Type, errors: &mut Errors) {
-    let Type::Path(path) = bare(returned) else {
-        return;
-    };
-    let Some(PathArguments::AngleBracketed(arguments)) =
-        path.path.segments.last().map(|last| &last.arguments)
-    else {
-        return;
-    };
-    for argument in &arguments.args {
-        match argument {
-            GenericArgument::Type(Type::TraitObject(object)) => {
-                let shown = show(&object.bounds);
-                if shown == "Error" || shown.ends_with("::Error") {
-                    errors.at(
-                        object,
-                        format!(
-                            "a check's error is read on another thread: write `dyn {shown} + Send \
-                             + Sync`"
-                        ),
-                    );
-                }
-            }
-            GenericArgument::Type(inner) => errors_are_sendable(inner, errors),
-            _ => {}
-        }
-    }
-}
-
 /// Looks for references and lifetimes inside a type. What is behind `fn(..)` and `dyn` is left to
 /// the compiler: there they can be harmless.
 fn holds_nothing_borrowed(ty: &Type, errors: &mut Errors) -> bool {
@@ -208,7 +178,7 @@ fn is_static(reference: &TypeReference) -> bool {
 }
 
 /// Without the parentheses, and the invisible ones of a `macro_rules!` fragment, around it.
-fn bare(ty: &Type) -> &Type {
+pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) => bare(&paren.elem),
@@ -217,7 +187,7 @@ fn bare(ty: &Type) -> &Type {
 }
 
 /// A type as somebody would write it.
-fn show(tokens: &impl ToTokens) -> String {
+pub(crate) fn show(tokens: &impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (spaced, tight) in [
         (" :: ", "::"),

@@ -98,19 +98,18 @@ fn run(check: &Check) -> TokenStream {
     });
     let arguments = quote!(#(#arguments),*);
 
-    let mut function = signature.ident.clone();
+    let function = &signature.ident;
     let (begin, end) = match &signature.output {
         ReturnType::Default => (function.span(), function.span()),
         ReturnType::Type(_, output) => ends(output),
     };
     let end = Span::mixed_site().located_at(end);
     let health = alias(Span::mixed_site().located_at(begin));
+    let call = quote_spanned!(at_name=> #function(#arguments));
     let result = if check.settings.blocking.is_some() {
-        function.set_span(function.span().located_at(begin));
-        let returned = quote_spanned!(end=> #function(#arguments));
-        quote_spanned!(end=> #health::IntoCheckResult::into_check_result(#returned))
+        let returned = quote_spanned!(end=> #health::identity(#call));
+        quote_spanned!(end=> #health::outcome(#returned))
     } else {
-        let call = quote_spanned!(at_name=> #function(#arguments));
         let returned = quote_spanned!(end=> #health::future(#call));
         quote_spanned!(end=> #health::run(#returned))
     };

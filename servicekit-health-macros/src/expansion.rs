@@ -139,7 +139,7 @@ fn a_blocking_check() {
                     __servicekit_health::Settings::DEFAULT,
                     &[],
                     __servicekit_health::Run::Blocking(
-                        |_| __servicekit_health::IntoCheckResult::into_check_result(disk())
+                        |_| __servicekit_health::outcome(__servicekit_health::identity(disk()))
                     ),
                 )
             }

@@ -17,6 +17,7 @@ mod fallback;
 mod function;
 mod keys;
 mod name;
+mod returned;
 mod settings;
 mod signature;
 mod suggest;

@@ -8,6 +8,7 @@ use crate::dependency::{self, Dependency};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::name;
+use crate::returned;
 use crate::settings::Settings;
 
 /// One parameter of the function.
@@ -32,7 +33,7 @@ pub(crate) fn validate(
         return Vec::new();
     }
     if let ReturnType::Type(_, returned) = &signature.output {
-        dependency::errors_are_sendable(returned, errors);
+        returned::errors_are_sendable(returned, errors);
     }
     let parameters = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => parameter(typed, errors),

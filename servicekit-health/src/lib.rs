@@ -93,15 +93,17 @@ pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// What the attribute's expansion names. Not for direct use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use core::convert::identity;
     pub use core::{concat, file, line, module_path};
 
     pub use linkme;
 
     pub use crate::__register as register;
-    pub use crate::declare::descriptor::{CheckDescriptor, Outcome, Run, RunFuture, future, run};
+    pub use crate::declare::descriptor::{
+        CheckDescriptor, Outcome, Run, RunFuture, future, outcome, run,
+    };
     pub use crate::declare::provided::{Dependency, Parameter, Provided};
     pub use crate::declare::registry::SERVICEKIT_HEALTH_CHECKS_V0_1;
-    pub use crate::declare::result::IntoCheckResult;
     pub use crate::declare::settings::Settings;
     pub use crate::evaluate::model::{HealthState, Probe};
 }

@@ -30,6 +30,14 @@ pub fn run<'p, R: IntoCheckResult + 'p>(
     Box::pin(async move { future.await.into_check_result() })
 }
 
+/// What a blocking run came to.
+///
+/// # Errors
+/// Where the check failed.
+pub fn outcome<R: IntoCheckResult>(returned: R) -> Outcome {
+    returned.into_check_result()
+}
+
 /// How an annotated function is called.
 #[derive(Clone, Copy)]
 pub enum Run {

@@ -74,10 +74,29 @@ impl IntoCheckResult for (HealthState, Option<String>) {
 impl<R, E> IntoCheckResult for Result<R, E>
 where
     R: IntoCheckResult,
-    E: Into<BoxError>,
+    E: CheckError,
 {
     fn into_check_result(self) -> Result<CheckResult, BoxError> {
-        self.map_err(Into::into)?.into_check_result()
+        self.map_err(CheckError::into_box)?.into_check_result()
+    }
+}
+
+/// What converts into `Box<dyn Error + Send + Sync>`. By a trait of its own, for the one error that
+/// says so: of the conversion itself, the compiler would report each bound that is not met.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a health check",
+    label = "its error does not convert into `Box<dyn Error + Send + Sync>`",
+    note = "a std error does, and so do `anyhow::Error`, `String`, `&'static str` and `Box<dyn Error + Send + Sync>`",
+    note = "for a type of your own, implement `std::error::Error`, by hand or with `thiserror`"
+)]
+pub trait CheckError {
+    fn into_box(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> CheckError for E {
+    fn into_box(self) -> BoxError {
+        self.into()
     }
 }
 

@@ -35,6 +35,11 @@ async fn an_error_that_stays_inside() -> Result<Result<(), Box<dyn std::error::E
 }
 
 #[health_check]
+async fn an_error_that_is_half_way() -> Result<(), Box<dyn Error + Send + 'static>> {
+    Ok(())
+}
+
+#[health_check]
 fn a_future() -> impl Future<Output = ()> {
     async {}
 }

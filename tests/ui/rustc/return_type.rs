@@ -1,4 +1,4 @@
-use servicekit_health::health_check;
+use servicekit_health::{CheckResult, health_check};
 
 struct Report;
 
@@ -23,6 +23,18 @@ async fn a_result_of_something_else() -> Result<bool, String> {
 #[health_check]
 async fn an_error_that_is_none() -> Result<(), NotAnError> {
     Err(NotAnError)
+}
+
+type Thrown = Box<dyn std::error::Error>;
+
+#[health_check(blocking)]
+fn an_error_that_stays() -> Result<(), Thrown> {
+    Ok(())
+}
+
+#[health_check]
+async fn a_result_of_either() -> Result<CheckResult, CheckResult> {
+    Ok(CheckResult::healthy())
 }
 
 #[health_check]
