@@ -269,8 +269,9 @@ use proc_macro2::TokenStream;
 ///   `Send`, such as an `Rc` or the guard of a `std::sync::Mutex`, is alive across an `await`. The note
 ///   below it names the value. Drop it before the `await`.
 /// - *`T` is not something a health check can return*, at the return type: see [Return
-///   types](#return-types). If it is the error of a `Result`, *the trait `Error` is not implemented for*
-///   it: implement that, or return its text.
+///   types](#return-types).
+/// - *`E` cannot be the error of a health check*, at the return type: it does not convert into
+///   `Box<dyn Error + Send + Sync>`. Implement `std::error::Error` for it, or return its text.
 /// - *`T` cannot be a dependency of a health check*, or *cannot be shared between threads safely*, at a
 ///   parameter's type: it is not `Send + Sync`. A `Mutex` or an atomic makes the latter.
 /// - *`T` is not `Clone`*, at a parameter's type: a `T` is cloned for every run, a `&T` is not.
