@@ -18,6 +18,8 @@ fn every_problem_is_named_at_once_with_its_place_and_remedy() {
         .check(check("slow").timeout(Duration::ZERO).interval(Duration::from_secs(7200)))
         .check(check("both").cache(Duration::ZERO).interval(Duration::from_secs(1)))
         .check(check("nowhere").probe([]))
+        .check(check("kept").cache(Duration::from_secs(3601)))
+        .check(check("at-the-most").cache(Duration::from_secs(3600)))
         .provide(1_u8)
         .provide(2_u8)
         .skip(["redsi"])
@@ -39,6 +41,7 @@ fn every_problem_is_named_at_once_with_its_place_and_remedy() {
         "the interval is 7200s; the most is an hour",
         "a cache and an interval",
         "belongs to no probe",
+        "its cache is longer than an hour",
         "a `u8` was provided twice",
         "`skip` names `redsi`",
         "the required check `database` is not there",
@@ -50,6 +53,7 @@ fn every_problem_is_named_at_once_with_its_place_and_remedy() {
     ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
+    assert_eq!(text.matches("longer than an hour").count(), 1, "{text}");
     assert_eq!(format!("{error:?}"), text, "a `main` that returns it prints `Debug`");
     assert!(std::io::Error::from(error).to_string().contains("`database`"));
 }

@@ -68,6 +68,33 @@ fn told(name: &str, result: &Arc<Mutex<CheckResult>>) -> Check {
     check.cache(Duration::ZERO)
 }
 
+#[test]
+fn building_says_what_there_is_and_which_checks_no_request_waits_for() {
+    let log = Log::start();
+    let check = |name: &str, timeout: u64| {
+        fixed(name, CheckResult::healthy()).timeout(Duration::from_millis(timeout))
+    };
+    let build = |checks: Vec<Check>| {
+        let builder = health::builder().deadline(Duration::from_millis(900));
+        checks.into_iter().fold(builder, health::HealthBuilder::check).build().unwrap()
+    };
+
+    build(vec![check("in-time", 900), check("first", 100)]);
+    let lines = log.take();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("INFO health checks count=2 checks="), "{lines:?}");
+    assert!(lines[0].find("first (") < lines[0].find("in-time ("), "{lines:?}");
+    assert!(lines[0].contains("(servicekit-health/tests/common/mod.rs:"), "{lines:?}");
+
+    let in_background = check("background", 5_000).interval(Duration::from_secs(10));
+    build(vec![check("late", 901), check("in-time", 900), in_background]);
+    let lines = log.take();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].starts_with("WARN health checks with a timeout above"), "{lines:?}");
+    assert!(lines[1].contains("late (") && lines[1].contains("deadline=900ms"), "{lines:?}");
+    assert!(!lines[1].contains("in-time") && !lines[1].contains("background"), "{lines:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_change_is_one_line_with_the_level_of_the_new_state() {
     let log = Log::start();
