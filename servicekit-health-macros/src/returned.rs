@@ -5,8 +5,7 @@ use syn::{GenericArgument, PathArguments, Type, TypeParamBound, TypeTraitObject}
 use crate::dependency::{bare, show};
 use crate::errors::Errors;
 
-/// Reports a `Box<dyn Error>` in what a check returns: as it is not `Send + Sync`, it
-/// cannot leave the run.
+/// Reports a `Box<dyn Error>` in what a check returns: not `Send + Sync`, it cannot leave the run.
 pub(crate) fn errors_are_sendable(returned: &Type, errors: &mut Errors) {
     let Type::Path(path) = bare(returned) else {
         return;

@@ -4,11 +4,15 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
 use common::{fixed, get, send, service};
 use servicekit_health::{self as health, Check, CheckResult, Details, HealthState, Probe};
+use tokio::time::advance;
+use tower::ServiceExt;
 
 const BODY: &str = r#"{"status":"degraded","checks":{"database":{"state":"healthy"},"redis":{"state":"degraded","message":"Redis unavailable: Connection refused"}}}"#;
 
@@ -124,7 +128,7 @@ async fn startup_latches_and_readiness_includes_it_until_then() {
         let migrated = migrated.load(Ordering::Relaxed);
         async move { if migrated { Ok(()) } else { Err("pending") } }
     });
-    let builder = health::builder().cache(std::time::Duration::ZERO);
+    let builder = health::builder().cache(Duration::ZERO);
     let router: Router = builder.check(migrations.probe(Probe::Startup)).router();
     for path in ["/startupz", "/readyz"] {
         assert_eq!(get(&router, path).await.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -230,4 +234,20 @@ async fn the_router_fits_anywhere_and_probes_move() {
     for path in ["/livez", "/startupz"] {
         assert_eq!(get(&app, path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plain_report_is_encoded_once_for_all_who_read_it() {
+    let router = service().router();
+    let read = async || {
+        let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        to_bytes(response.into_body(), 1 << 20).await.unwrap()
+    };
+    let [first, second] = [read().await, read().await];
+    assert_eq!(first.as_ptr(), second.as_ptr());
+    advance(Duration::from_secs(1)).await;
+    let of_the_next_run = read().await;
+    assert_ne!(first.as_ptr(), of_the_next_run.as_ptr());
+    assert_eq!(first, of_the_next_run);
 }
