@@ -1,55 +1,60 @@
 //! Reads what stands between the attribute's parentheses: `key = value`, separated by commas.
 //!
-//! Nothing is thrown away and nothing is judged but the punctuation: a mistake in one argument is
-//! reported and the next one is read all the same.
+//! The keys are judged here, because where a key is wrong, there is nothing to say about the
+//! punctuation after it; the values are not. A mistake in one argument is reported, and the next one
+//! is read all the same.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::Lit;
 
 use crate::errors::Errors;
+use crate::habits;
 use crate::keys::{self, Key};
+use crate::remedy;
+use crate::tokens::Tokens;
+use crate::values::Value;
 
 /// One `key = value`, or a key that stands alone.
 pub(crate) struct Argument {
-    pub(crate) key: Ident,
+    pub(crate) key: &'static Key,
+    /// The key as it was written.
+    pub(crate) word: Ident,
     pub(crate) value: Value,
 }
 
-pub(crate) enum Value {
-    /// The key stands alone.
-    Absent,
-    Literal(Lit),
-    Array(Span, Vec<Value>),
-    /// An expression of any other kind.
-    Other(TokenStream),
-    /// Reported already.
-    Unreadable,
+/// The arguments, and the unknown words where a key should be.
+pub(crate) struct Arguments {
+    pub(crate) list: Vec<Argument>,
+    pub(crate) unknown: Vec<Ident>,
 }
 
-pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
+pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut tokens = Tokens::new(tokens);
-    let mut arguments = Vec::new();
+    let mut arguments = Arguments { list: Vec::new(), unknown: Vec::new() };
     while let Some(token) = tokens.next() {
         match token {
-            TokenTree::Ident(key) => {
-                let key = tokens.with_hyphens(key, errors);
-                if let Some(value) = value_of(&key, &mut tokens, errors) {
-                    arguments.push(Argument { key, value });
-                }
+            TokenTree::Ident(word) => {
+                arguments.add(word, &mut tokens, errors);
                 end_of_argument(&mut tokens, errors);
             }
             TokenTree::Punct(comma) if comma.as_char() == ',' => {
-                errors.at(comma, "a key is missing before this comma");
+                errors.at(comma, "expected a key before `,`");
             }
             TokenTree::Literal(literal) => {
-                let key = keys::likely(&literal.to_string());
-                errors.at(&literal, format!("a value needs its key: write `{key} = {literal}`"));
+                let value = Value::Literal(Lit::new(literal.clone()));
+                let words = value.words();
+                let likely = words.as_ref().and_then(|words| habits::likely(words.one()?));
+                let message = match likely {
+                    Some(argument) => format!("expected a key; write `{argument}`"),
+                    None => format!("expected a key, one of {}", keys::list()),
+                };
+                errors.at(literal, message);
                 end_of_argument(&mut tokens, errors);
             }
             other => {
-                errors.at(other, format!("expected a key, one of {}", keys::list(Key::ALL)));
-                tokens.skip_to_comma();
+                let mut wrong: TokenStream = other.into();
+                wrong.extend(tokens.skip_to_comma());
+                errors.at(wrong, format!("expected a key, one of {}", keys::list()));
                 tokens.next_if(',');
             }
         }
@@ -57,85 +62,145 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Vec<Argument> {
     arguments
 }
 
-/// What follows a key; `None` where that was no key after all, which is then reported.
-fn value_of(key: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Option<Value> {
-    if keys::elsewhere(&key.to_string()).is_some() {
-        // However it is written, it does not belong here, and that is all there is to say.
-        tokens.skip_to_comma();
-        return Some(Value::Unreadable);
-    }
-    let example = Key::find(key).map_or("key = value", Key::example);
-    if tokens.at_end_of_argument() {
-        return Some(Value::Absent);
-    }
-    if let Some(equals) = tokens.next_if('=') {
-        if let Some(second) = tokens.next_if('=').or_else(|| tokens.next_if('>')) {
-            errors.at(second, format!("a lone `=` is expected: write `{example}`"));
+impl Arguments {
+    fn add(&mut self, word: Ident, tokens: &mut Tokens, errors: &mut Errors) {
+        if let Some((text, all)) = tokens.rest_of_word(&word) {
+            return self.add_unknown(word, &text, all, tokens, errors);
         }
-        if tokens.at_end_of_argument() {
-            errors.at(equals, format!("`{key}` needs a value, such as `{example}`"));
-            return Some(Value::Unreadable);
-        }
-        return Some(read(tokens, errors));
-    }
-    if let Some(colon) = tokens.next_if(':') {
-        if let Some(second) = tokens.next_if(':') {
-            errors.at(second, format!("expected a key, one of {}", keys::list(Key::ALL)));
-            tokens.skip_to_comma();
-            return None;
-        }
-        errors.at(colon, format!("expected `=`: write `{example}`"));
-        return Some(if tokens.at_end_of_argument() {
-            Value::Unreadable
+        if let Some(key) = Key::find(&word) {
+            let value = value_of(key, &word, tokens, errors);
+            self.list.push(Argument { key, word, value });
         } else {
-            read(tokens, errors)
-        });
-    }
-    Some(match tokens.peek() {
-        Some(TokenTree::Literal(literal)) => {
-            errors.at(literal, format!("expected `=`: write `{key} = {literal}`"));
-            read(tokens, errors)
+            let all = TokenTree::Ident(word.clone()).into();
+            self.add_unknown(word.clone(), &word.to_string(), all, tokens, errors);
         }
-        Some(TokenTree::Group(group)) => {
+    }
+
+    /// What was meant counts as given, so that its absence is not one more mistake.
+    fn add_unknown(
+        &mut self,
+        word: Ident,
+        text: &str,
+        all: TokenStream,
+        tokens: &mut Tokens,
+        errors: &mut Errors,
+    ) {
+        let value = value_after_anything(tokens);
+        let (message, meant) = habits::unknown(text, &value);
+        errors.at(all, message);
+        self.unknown.push(word.clone());
+        if let Some(key) = meant {
+            self.list.push(Argument { key, word, value: Value::Unreadable });
+        }
+    }
+}
+
+/// The value behind whatever punctuation.
+fn value_after_anything(tokens: &mut Tokens) -> Value {
+    let is_sign = |char| matches!(char, '=' | ':' | '>' | '-' | '<');
+    while matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if is_sign(punct.as_char())) {
+        tokens.next();
+    }
+    match tokens.peek() {
+        None => Value::Absent,
+        // The next argument, before which a comma is missing.
+        Some(TokenTree::Ident(next)) if Key::find(next).is_some() => Value::Absent,
+        Some(TokenTree::Group(group)) if group.delimiter() != Delimiter::Bracket => {
             let group = group.clone();
             tokens.next();
-            let elements = elements(&group, errors);
-            let text = match elements.len() {
-                1 => group.stream().to_string(),
-                _ => format!("[{}]", group.stream()),
-            };
-            let write = match Key::find(key) {
-                Some(Key::Blocking) => "blocking".to_owned(),
-                _ if elements.is_empty() => example.to_owned(),
-                _ => format!("{key} = {text}"),
-            };
-            errors.at(&group, format!("expected `=`: write `{write}`"));
-            match <[Value; 1]>::try_from(elements) {
-                _ if write == "blocking" => Value::Absent,
-                Ok([only]) => only,
-                Err(_) => Value::Unreadable,
+            inside(&group, &mut Errors::ignored())
+        }
+        Some(TokenTree::Punct(comma)) if comma.as_char() == ',' => Value::Absent,
+        _ => read(tokens, &mut Errors::ignored()),
+    }
+}
+
+fn value_of(key: &Key, word: &Ident, tokens: &mut Tokens, errors: &mut Errors) -> Value {
+    if tokens.at_end_of_argument() {
+        return Value::Absent;
+    }
+    let (place, value): (TokenStream, Value) = match tokens.next() {
+        Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => {
+            let second = tokens.next_if('=').or_else(|| tokens.next_if('>'));
+            if tokens.at_end_of_argument() {
+                errors.at(equals, key.missing());
+                return Value::Unreadable;
+            }
+            let value = read(tokens, errors);
+            match second {
+                None => return value,
+                Some(second) => (TokenTree::Punct(second).into(), value),
             }
         }
-        _ => {
-            let rest = tokens.skip_to_comma();
-            errors.at(rest, format!("expected `=` or `,` after `{key}`"));
-            Value::Unreadable
+        Some(TokenTree::Punct(colon)) if colon.as_char() == ':' => {
+            let missing = tokens.at_end_of_argument();
+            let value = if missing { Value::Absent } else { read(tokens, errors) };
+            (TokenTree::Punct(colon).into(), value)
         }
-    })
+        Some(TokenTree::Literal(literal)) => {
+            let value = Value::Literal(Lit::new(literal.clone()));
+            (TokenTree::Literal(literal).into(), value)
+        }
+        Some(TokenTree::Group(group)) => {
+            let value = inside(&group, errors);
+            (TokenTree::Group(group).into(), value)
+        }
+        Some(TokenTree::Ident(next)) => {
+            let rest = tokens.skip_to_comma();
+            let place: TokenStream = TokenTree::Ident(next).into();
+            let value = Value::Other(place.clone().into_iter().chain(rest).collect());
+            (place, value)
+        }
+        other => {
+            let mut place: TokenStream = other.into_iter().collect();
+            place.extend(tokens.skip_to_comma());
+            (place, Value::Absent)
+        }
+    };
+    if key.is_flag() {
+        // It does not matter how a value that is not taken was written.
+        return value;
+    }
+    let write = remedy::argument(key, &value);
+    let after = if write.is_some() { String::new() } else { format!(" after `{word}`") };
+    errors.at(place, format!("expected `=`{after}{}", remedy::clause(write)));
+    Value::Unreadable
+}
+
+/// What is in the parentheses of `key("value")` and `key(value = "value")`.
+fn inside(group: &Group, errors: &mut Errors) -> Value {
+    let mut tokens = Tokens::new(group.stream());
+    let mut ahead = tokens.clone();
+    if let Some(TokenTree::Ident(_)) = ahead.next()
+        && ahead.next_if('=').is_some()
+    {
+        tokens = ahead;
+    }
+    let mut elements = elements(tokens, errors);
+    if elements.len() == 1
+        && let Some(only) = elements.pop()
+    {
+        return only;
+    }
+    Value::Array(group.span(), elements)
 }
 
 /// One value: a literal, an array, or else everything up to the next comma.
 fn read(tokens: &mut Tokens, errors: &mut Errors) -> Value {
     match tokens.peek() {
         Some(TokenTree::Literal(literal)) => {
-            let literal = Lit::new(literal.clone());
+            let literal = literal.clone();
             tokens.next();
-            Value::Literal(literal)
+            if tokens.at_operator() {
+                let all = std::iter::once(TokenTree::Literal(literal));
+                return Value::Other(all.chain(tokens.skip_to_comma()).collect());
+            }
+            Value::Literal(Lit::new(literal))
         }
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket => {
             let group = group.clone();
             tokens.next();
-            Value::Array(group.span(), elements(&group, errors))
+            Value::Array(group.span(), elements(Tokens::new(group.stream()), errors))
         }
         Some(TokenTree::Ident(word)) if word == "true" || word == "false" => {
             let literal = Lit::Bool(syn::LitBool::new(word == "true", word.span()));
@@ -146,12 +211,11 @@ fn read(tokens: &mut Tokens, errors: &mut Errors) -> Value {
     }
 }
 
-fn elements(group: &Group, errors: &mut Errors) -> Vec<Value> {
-    let mut tokens = Tokens::new(group.stream());
+fn elements(mut tokens: Tokens, errors: &mut Errors) -> Vec<Value> {
     let mut elements = Vec::new();
     while tokens.peek().is_some() {
         if let Some(comma) = tokens.next_if(',') {
-            errors.at(comma, "a value is missing before this comma");
+            errors.at(comma, "expected a value before `,`");
             continue;
         }
         elements.push(read(&mut tokens, errors));
@@ -170,7 +234,7 @@ fn end_of_argument(tokens: &mut Tokens, errors: &mut Errors) {
         return;
     }
     if let Some(semicolon) = tokens.next_if(';') {
-        errors.at(semicolon, "expected `,` between two keys");
+        errors.at(semicolon, "expected `,`, found `;`");
         return;
     }
     match tokens.peek() {
@@ -180,85 +244,6 @@ fn end_of_argument(tokens: &mut Tokens, errors: &mut Errors) {
             let rest = tokens.skip_to_comma();
             errors.at(rest, "expected `,` after the value");
             tokens.next_if(',');
-        }
-    }
-}
-
-/// A position in a list of tokens. The invisible groups around what a `macro_rules!` fragment
-/// stood for are opened first: they are not something the user wrote.
-struct Tokens {
-    list: std::iter::Peekable<std::vec::IntoIter<TokenTree>>,
-}
-
-impl Tokens {
-    fn new(stream: TokenStream) -> Self {
-        let mut list = Vec::new();
-        open_invisible(stream, &mut list);
-        Self { list: list.into_iter().peekable() }
-    }
-
-    fn next(&mut self) -> Option<TokenTree> {
-        self.list.next()
-    }
-
-    fn peek(&mut self) -> Option<&TokenTree> {
-        self.list.peek()
-    }
-
-    fn next_if(&mut self, char: char) -> Option<Punct> {
-        let is_it = |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == char);
-        match self.list.next_if(is_it)? {
-            TokenTree::Punct(punct) => Some(punct),
-            _ => None,
-        }
-    }
-
-    /// `on-error` as the key that it was meant to be.
-    fn with_hyphens(&mut self, key: Ident, errors: &mut Errors) -> Ident {
-        // Nearly always: what follows takes its time, and every key of every check comes by here.
-        if !matches!(self.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '-') {
-            return key;
-        }
-        let mut ahead = Self { list: self.list.clone() };
-        let mut written = key.to_token_stream();
-        let mut word = key.to_string();
-        while let Some(hyphen) = ahead.next_if('-') {
-            let Some(part @ TokenTree::Ident(_)) = ahead.next() else { return key };
-            word = format!("{word}-{part}");
-            written.extend([TokenTree::Punct(hyphen), part]);
-        }
-        let Some(meant) = keys::meant(&word) else {
-            return key;
-        };
-        *self = ahead;
-        errors.at(written, format!("there is no key `{word}`: did you mean `{meant}`?"));
-        Ident::new(meant, key.span())
-    }
-
-    fn at_end_of_argument(&mut self) -> bool {
-        match self.peek() {
-            None => true,
-            Some(TokenTree::Punct(punct)) => punct.as_char() == ',',
-            Some(_) => false,
-        }
-    }
-
-    fn skip_to_comma(&mut self) -> TokenStream {
-        let mut skipped = TokenStream::new();
-        while !self.at_end_of_argument() {
-            skipped.extend(self.next());
-        }
-        skipped
-    }
-}
-
-fn open_invisible(stream: TokenStream, list: &mut Vec<TokenTree>) {
-    for token in stream {
-        match token {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-                open_invisible(group.stream(), list);
-            }
-            token => list.push(token),
         }
     }
 }

@@ -5,15 +5,21 @@ use std::fmt::Display;
 use proc_macro2::Span;
 use quote::ToTokens;
 
-/// The mistakes found so far. Somebody has to ask for them: dropping it unasked is a bug of this
-/// crate that would hide the user's mistakes.
+/// The mistakes found so far. Dropping it without a call of `finish` is a bug of this crate that would
+/// hide the user's mistakes.
 pub(crate) struct Errors {
     found: Option<Vec<syn::Error>>,
+    are_wanted: bool,
 }
 
 impl Errors {
     pub(crate) fn new() -> Self {
-        Self { found: Some(Vec::new()) }
+        Self { found: Some(Vec::new()), are_wanted: true }
+    }
+
+    /// Drops every mistake, for reading tokens that are reported as a whole.
+    pub(crate) fn ignored() -> Self {
+        Self { found: None, are_wanted: false }
     }
 
     /// A mistake that is the whole of `tokens`.
@@ -27,7 +33,9 @@ impl Errors {
     }
 
     pub(crate) fn add(&mut self, error: syn::Error) {
-        self.found.get_or_insert_default().push(error);
+        if self.are_wanted {
+            self.found.get_or_insert_default().push(error);
+        }
     }
 
     /// All mistakes as one error that reports each at its own place.
@@ -45,7 +53,7 @@ impl Drop for Errors {
     fn drop(&mut self) {
         assert!(
             self.found.is_none() || std::thread::panicking(),
-            "the attribute's mistakes were never looked at"
+            "the mistakes were never reported"
         );
     }
 }

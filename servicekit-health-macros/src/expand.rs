@@ -7,12 +7,13 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Ident, Meta, Path, ReturnType};
+use syn::{Attribute, Ident, Meta, Path, ReturnType, Type};
 
 use crate::check::Check;
-use crate::dependency::Dependency;
+use crate::dependency::{Dependency, bare};
 use crate::description;
-use crate::settings::{Probe, Settings, State};
+use crate::keys::Key;
+use crate::settings::Setting;
 use crate::signature::function_name;
 
 pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
@@ -28,7 +29,7 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
         const _: () = {
             #import
 
-            #health::register! { #descriptor }
+            #health::register! { #health, #descriptor }
         };
     }
 }
@@ -39,17 +40,26 @@ fn import(path: Option<&Path>) -> TokenStream {
     let Some(path) = path else {
         let here = Span::mixed_site();
         let health = alias(here);
-        return quote_spanned!(here=> use ::servicekit_health::__private as #health;);
+        let private = private(here);
+        return quote_spanned!(here=> use ::servicekit_health::#private as #health;);
     };
     let (at_path, _) = ends(path);
     let at_path = Span::mixed_site().located_at(at_path);
     let path = path.to_token_stream().into_iter().map(|mut token| {
-        token.set_span(at_path);
+        // `$crate` means the crate of the `macro_rules!` macro that its span tells.
+        if token.to_string() != "$crate" {
+            token.set_span(at_path);
+        }
         token
     });
     let path: TokenStream = path.collect();
-    let health = alias(at_path);
-    quote_spanned!(at_path=> use #path::__private as #health;)
+    let (private, health) = (private(at_path), alias(at_path));
+    quote_spanned!(at_path=> use #path::#private as #health;)
+}
+
+/// The module of the runtime half that is for this version of the attribute alone.
+fn private(span: Span) -> Ident {
+    Ident::new(concat!("__private", env!("CARGO_PKG_VERSION_PATCH")), span)
 }
 
 /// The one name by which the expansion calls this crate's runtime half.
@@ -79,20 +89,22 @@ fn lints(attributes: &[Attribute]) -> TokenStream {
 /// An argument is reported from its first token to its last: so the call of an async function
 /// stands at its name, where a future that is not `Send` is reported, and what is converted stands
 /// where the return type begins and ends. For that alone a blocking one goes through `identity`.
+/// Nothing else stands at the name: an editor shows whatever does when it is asked about the check.
 fn run(check: &Check) -> TokenStream {
+    let here = Span::mixed_site();
     let signature = &check.function.signature;
-    let at_name = Span::mixed_site().located_at(signature.ident.span());
+    let at_name = here.located_at(signature.ident.span());
     let provided = if check.parameters.is_empty() {
-        Ident::new("_", at_name)
+        Ident::new("_", here)
     } else {
-        Ident::new("provided", at_name)
+        Ident::new("provided", here)
     };
     let arguments = check.parameters.iter().map(|parameter| {
         let conditions = &parameter.conditions;
         let argument = match &parameter.dependency {
-            Dependency::Borrowed(_) => quote_spanned!(at_name=> #provided.borrowed()),
-            Dependency::Optional(_) => quote_spanned!(at_name=> #provided.optional()),
-            Dependency::Cloned(ty) => quote_spanned!(at_name=> #provided.cloned::<#ty>()),
+            Dependency::Borrowed(_) => quote_spanned!(here=> #provided.borrowed()),
+            Dependency::Optional(_) => quote_spanned!(here=> #provided.optional()),
+            Dependency::Cloned(ty) => quote_spanned!(here=> #provided.cloned::<#ty>()),
         };
         quote!(#(#conditions)* #argument)
     });
@@ -100,20 +112,33 @@ fn run(check: &Check) -> TokenStream {
 
     let function = &signature.ident;
     let (begin, end) = match &signature.output {
-        ReturnType::Default => (function.span(), function.span()),
-        ReturnType::Type(_, output) => ends(output),
+        ReturnType::Default => (here, here),
+        ReturnType::Type(_, output) => {
+            let (begin, end) = ends(output);
+            (here.located_at(begin), here.located_at(end))
+        }
     };
-    let end = Span::mixed_site().located_at(end);
-    let health = alias(Span::mixed_site().located_at(begin));
+    let at_begin = alias(begin);
     let call = quote_spanned!(at_name=> #function(#arguments));
-    let result = if check.settings.blocking.is_some() {
-        let returned = quote_spanned!(end=> #health::identity(#call));
-        quote_spanned!(end=> #health::outcome(#returned))
-    } else {
-        let returned = quote_spanned!(end=> #health::future(#call));
-        quote_spanned!(end=> #health::run(#returned))
+    let call = quote_spanned!(end=> (#call));
+    let never_returns = returns_never(&signature.output);
+    let result = match (check.settings.blocking.is_some(), never_returns) {
+        (true, true) => quote_spanned!(here=> #function(#arguments)),
+        (true, false) => {
+            let returned = quote_spanned!(begin=> #at_begin::identity #call);
+            quote_spanned!(end=> #at_begin::outcome(#returned))
+        }
+        (false, _) => {
+            let run = Ident::new(if never_returns { "run_forever" } else { "run" }, end);
+            let returned = quote_spanned!(begin=> #at_begin::future #call);
+            quote_spanned!(end=> #at_begin::#run(#returned))
+        }
     };
-    quote_spanned!(at_name=> |#provided| #result)
+    quote_spanned!(here=> |#provided| #result)
+}
+
+fn returns_never(output: &ReturnType) -> bool {
+    matches!(output, ReturnType::Type(_, output) if matches!(bare(output), Type::Never(_)))
 }
 
 /// The spans of the first and the last token.
@@ -143,7 +168,7 @@ fn descriptor(check: &Check, health: &Ident) -> TokenStream {
         };
         quote!(#(#conditions)* #parameter)
     });
-    let settings = settings(&check.settings, health);
+    let settings = check.settings.calls.iter().map(|(key, setting)| call(key, setting, health));
     let variant = if check.settings.blocking.is_some() {
         quote_spanned!(here=> Blocking)
     } else {
@@ -151,56 +176,39 @@ fn descriptor(check: &Check, health: &Ident) -> TokenStream {
     };
     let description = description::of(&check.function.attributes, health)
         .map(|text| quote_spanned!(here=> .description(#text)));
-    let tags = &check.settings.tags;
-    let tags = (!tags.is_empty()).then(|| quote_spanned!(here=> .tags(&[#(#tags),*])));
     let run = run(check);
     quote_spanned! {here=>
-        #health::CheckDescriptor::new(
+        #health::Declaration::new(
             #name,
             (#health::module_path!(), #function),
             (#health::file!(), #health::line!()),
-            #settings,
             &[#(#parameters),*],
             #health::Run::#variant(#run),
         )
+        #(#settings)*
         #description
-        #tags
+        .finish()
     }
 }
 
-fn settings(settings: &Settings, health: &Ident) -> TokenStream {
+/// The call of the setter, which has the name of the key.
+fn call(key: &Key, setting: &Setting, health: &Ident) -> TokenStream {
     let here = Span::mixed_site();
-    let mut chain = quote_spanned!(here=> #health::Settings::DEFAULT);
-    let mut set = |call: TokenStream| chain.extend(call);
-    if let Some(state) = settings.on_error {
-        let state = match state {
-            State::Degraded => quote_spanned!(here=> Degraded),
-            State::Unhealthy => quote_spanned!(here=> Unhealthy),
-        };
-        set(quote_spanned!(here=> .on_error(#health::HealthState::#state)));
-    }
-    if let Some(millis) = settings.timeout {
-        set(quote_spanned!(here=> .timeout(#millis)));
-    }
-    if let Some(millis) = settings.cache {
-        set(quote_spanned!(here=> .cache(#millis)));
-    }
-    if let Some(millis) = settings.interval {
-        set(quote_spanned!(here=> .interval(#millis)));
-    }
-    if !settings.probes.is_empty() {
-        let probes = settings.probes.iter().map(|probe| match probe {
-            Probe::Liveness => quote_spanned!(here=> #health::Probe::Liveness),
-            Probe::Readiness => quote_spanned!(here=> #health::Probe::Readiness),
-            Probe::Startup => quote_spanned!(here=> #health::Probe::Startup),
-        });
-        set(quote_spanned!(here=> .probe(&[#(#probes),*])));
-    }
-    if let Some(results) = settings.failure_threshold {
-        set(quote_spanned!(here=> .failure_threshold(#results)));
-    }
-    if let Some(results) = settings.success_threshold {
-        set(quote_spanned!(here=> .success_threshold(#results)));
-    }
-    chain
+    let setter = Ident::new(key.name, here);
+    let variant = |name: &&str| Ident::new(name, here);
+    let value = match setting {
+        Setting::Millis(millis) => millis.to_token_stream(),
+        Setting::Count(count) => count.to_token_stream(),
+        Setting::State(state) => {
+            let state = variant(state);
+            quote_spanned!(here=> #health::HealthState::#state)
+        }
+        Setting::Probes(probes) => {
+            let probes = probes.iter().map(variant);
+            quote_spanned!(here=> &[#(#health::Probe::#probes),*])
+        }
+        Setting::Texts(texts) => quote_spanned!(here=> &[#(#texts),*]),
+        Setting::Flag => TokenStream::new(),
+    };
+    quote_spanned!(here=> .#setter(#value))
 }

@@ -29,19 +29,19 @@ fn the_smallest_check() {
         async fn clock() {}
 
         const _: () = {
-            use ::servicekit_health::__private as __servicekit_health;
+            use ::servicekit_health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! {
-                __servicekit_health::CheckDescriptor::new(
+            __servicekit_health::register! { __servicekit_health,
+                __servicekit_health::Declaration::new(
                     "clock",
                     (__servicekit_health::module_path!(), "clock"),
                     (__servicekit_health::file!(), __servicekit_health::line!()),
-                    __servicekit_health::Settings::DEFAULT,
                     &[],
                     __servicekit_health::Run::Async(
                         |_| __servicekit_health::run(__servicekit_health::future(clock()))
                     ),
                 )
+                .finish()
             }
         };
         "#,
@@ -53,8 +53,8 @@ fn a_check_with_everything() {
     assert_expansion(
         r#"
         name = "redis", on_error = "degraded", timeout = "300ms", cache = "2s",
-        probe = ["liveness", "startup"], failure_threshold = 3, success_threshold = 2,
-        tags = ["storage"], crate = "health"
+        probe = ["liveness", "startup"], shared, failure_threshold = 3, success_threshold = 2,
+        unhealthy_after = "10m", tags = ["storage"], crate = "health"
         "#,
         r"
         /// Session cache.
@@ -80,23 +80,13 @@ fn a_check_with_everything() {
 
         #[allow(clippy::unused_async)]
         const _: () = {
-            use health::__private as __servicekit_health;
+            use health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! {
-                __servicekit_health::CheckDescriptor::new(
+            __servicekit_health::register! { __servicekit_health,
+                __servicekit_health::Declaration::new(
                     "redis",
                     (__servicekit_health::module_path!(), "ping"),
                     (__servicekit_health::file!(), __servicekit_health::line!()),
-                    __servicekit_health::Settings::DEFAULT
-                        .on_error(__servicekit_health::HealthState::Degraded)
-                        .timeout(300u64)
-                        .cache(2000u64)
-                        .probe(&[
-                            __servicekit_health::Probe::Liveness,
-                            __servicekit_health::Probe::Startup
-                        ])
-                        .failure_threshold(3u32)
-                        .success_threshold(2u32),
                     &[
                         __servicekit_health::Parameter::required::<Client>(),
                         #[cfg(unix)] __servicekit_health::Parameter::optional::<Socket>(),
@@ -112,8 +102,20 @@ fn a_check_with_everything() {
                         ))
                     ),
                 )
-                .description("Session cache.")
+                .on_error(__servicekit_health::HealthState::Degraded)
+                .timeout(300u64)
+                .cache(2000u64)
+                .probe(&[
+                    __servicekit_health::Probe::Liveness,
+                    __servicekit_health::Probe::Startup
+                ])
+                .shared()
+                .failure_threshold(3u32)
+                .success_threshold(2u32)
+                .unhealthy_after(600000u64)
                 .tags(&["storage"])
+                .description("Session cache.")
+                .finish()
             }
         };
         "#,
@@ -129,19 +131,19 @@ fn a_blocking_check() {
         fn disk() -> HealthState { probe() }
 
         const _: () = {
-            use ::servicekit_health::__private as __servicekit_health;
+            use ::servicekit_health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! {
-                __servicekit_health::CheckDescriptor::new(
+            __servicekit_health::register! { __servicekit_health,
+                __servicekit_health::Declaration::new(
                     "disk",
                     (__servicekit_health::module_path!(), "disk"),
                     (__servicekit_health::file!(), __servicekit_health::line!()),
-                    __servicekit_health::Settings::DEFAULT,
                     &[],
                     __servicekit_health::Run::Blocking(
                         |_| __servicekit_health::outcome(__servicekit_health::identity(disk()))
                     ),
                 )
+                .finish()
             }
         };
         "#,
@@ -149,14 +151,30 @@ fn a_blocking_check() {
 }
 
 #[test]
-fn a_mistake_leaves_the_function_as_it_was() {
+fn a_mistake_leaves_the_function_as_it_was_and_the_keys_for_an_editor() {
     assert_expansion(
         "timeot = \"5s\"",
         "async fn clock() {}",
         r#"
         async fn clock() {}
 
-        ::core::compile_error! { "there is no key `timeot`: did you mean `timeout`?" }
+        ::core::compile_error! { "unknown key `timeot`; did you mean `timeout`?" }
+
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            {
+                #[allow(dead_code, non_camel_case_types)]
+                mod keys {
+                    pub struct name; pub struct on_error; pub struct timeout; pub struct cache;
+                    pub struct interval; pub struct probe; pub struct shared;
+                    pub struct failure_threshold; pub struct success_threshold;
+                    pub struct unhealthy_after; pub struct tags; pub struct blocking;
+                }
+                #[allow(unused_imports)]
+                use keys::{timeot as _};
+            }
+        };
         "#,
     );
 }

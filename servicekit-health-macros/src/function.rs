@@ -11,25 +11,25 @@ use crate::errors::Errors;
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) signature: Signature,
+    /// As it is, valid or not.
+    pub(crate) body: TokenStream,
 }
 
 /// The function, or `None` if it is something else, which is then reported.
 pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Function> {
-    let head = Head::parse_prefix.parse2(without_body(item));
+    let (item, body) = without_body(item);
+    let head = Head::parse_prefix.parse2(item);
     match head {
-        Ok(Head::Function(function)) => Some(*function),
+        Ok(Head::Function(function)) => Some(Function { body, ..*function }),
         Ok(Head::NoBody(function)) => {
             errors.at(
                 &function.signature,
-                "a check is a free function with a body, not a method that a trait asks for",
+                "expected a free function with a body, found a trait method",
             );
             None
         }
         Ok(Head::OtherItem(keyword)) => {
-            errors.at(
-                &keyword,
-                format!("`#[health_check]` goes on a free `async fn`, not on `{keyword}`"),
-            );
+            errors.at(&keyword, format!("expected a free `async fn`, found `{keyword}`"));
             None
         }
         Err(error) => {
@@ -39,17 +39,20 @@ pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Function> 
     }
 }
 
-/// With empty braces for the body: taking every token of it in hand would be most of the work.
-fn without_body(item: TokenStream) -> TokenStream {
+/// The item with empty braces for its body, and the body's tokens: parsing them would take most of the
+/// time.
+fn without_body(item: TokenStream) -> (TokenStream, TokenStream) {
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
+    let mut content = TokenStream::new();
     if let Some(TokenTree::Group(body)) = tokens.last_mut()
         && body.delimiter() == Delimiter::Brace
     {
         let span = body.span();
+        content = body.stream();
         *body = Group::new(Delimiter::Brace, TokenStream::new());
         body.set_span(span);
     }
-    tokens.into_iter().collect()
+    (tokens.into_iter().collect(), content)
 }
 
 enum Head {
@@ -68,16 +71,13 @@ impl Head {
             input.parse::<TokenStream>()?;
             return match found {
                 TokenTree::Ident(keyword) => Ok(Self::OtherItem(keyword)),
-                other => Err(syn::Error::new_spanned(
-                    other,
-                    "`#[health_check]` goes on a free `async fn`",
-                )),
+                other => Err(syn::Error::new_spanned(other, "expected a free `async fn`")),
             };
         }
         let signature = Signature::parse(input)?;
         let has_body = input.peek(syn::token::Brace);
         input.parse::<TokenStream>()?;
-        let function = Box::new(Function { attributes, signature });
+        let function = Box::new(Function { attributes, signature, body: TokenStream::new() });
         Ok(if has_body { Self::Function(function) } else { Self::NoBody(function) })
     }
 }

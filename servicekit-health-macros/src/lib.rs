@@ -1,8 +1,9 @@
 //! The `#[health_check]` attribute of `servicekit-health`, which re-exports it.
 //!
-//! It works in four steps, a place each: the arguments and the function are read (`arguments`,
-//! `function`), judged (`settings`, `signature`), and become either the code of a check (`expand`)
-//! or the function as it was and every mistake in it (`fallback`).
+//! It works in three steps. The attribute's arguments and the function are read (`arguments`,
+//! `function`), then judged (`settings`, `signature`), and become either the code of a check
+//! (`expand`) or the function as it was and every mistake in it (`fallback`). The keys are one table,
+//! in `keys`; what to write instead of a wrong value is found in `remedy`.
 
 mod arguments;
 mod check;
@@ -15,13 +16,19 @@ mod expand;
 mod expansion;
 mod fallback;
 mod function;
+mod habits;
 mod keys;
 mod name;
+mod other_attributes;
+mod remedy;
 mod returned;
 mod settings;
 mod signature;
 mod suggest;
-mod text;
+#[cfg(test)]
+mod suggestions;
+mod tokens;
+mod values;
 
 use proc_macro2::TokenStream;
 
@@ -44,38 +51,38 @@ use proc_macro2::TokenStream;
 /// }
 /// ```
 ///
-/// The function stays as it was written: it can be called and unit-tested like any other. Its doc
-/// comment becomes the check's description. `#[cfg]`, above or below the attribute, removes the check
-/// together with the function.
+/// The function is not changed: it can be called and unit-tested like any other. Its doc comment is the
+/// description of the check. `#[cfg]`, above or below the attribute, removes the check together with the
+/// function.
 ///
 /// # Keys
 ///
-/// All are optional, each is given at most once. Values are string literals, except where the table
-/// says otherwise.
+/// All keys are optional, and each can be given once.
 ///
 /// | key | value | default |
 /// |---|---|---|
-/// | [`name`](#name) | letters, digits, `.`, `_`, `-`; at most 64 | the function's name |
+/// | [`name`](#name) | 1 to 64 letters, digits, `.`, `_`, `-` | the function's name |
 /// | [`on_error`](#on_error) | `"degraded"` or `"unhealthy"` | `"unhealthy"` |
-/// | [`timeout`](#timeout) | a duration, above zero | the builder's, 800 ms |
+/// | [`timeout`](#timeout) | a duration above zero | the builder's, 800 ms |
 /// | [`cache`](#cache) | a duration | the builder's, 500 ms |
-/// | [`interval`](#interval) | a duration, above zero | runs on demand |
-/// | [`probe`](#probe) | `"liveness"`, `"readiness"`, `"startup"`, or an array | `"readiness"` |
-/// | [`failure_threshold`](#failure_threshold-success_threshold) | a whole number from 1 | 1 |
-/// | [`success_threshold`](#failure_threshold-success_threshold) | a whole number from 1 | 1 |
-/// | [`tags`](#tags) | one or an array, each like a name | none |
-/// | [`blocking`](#blocking) | stands alone | the function is async |
+/// | [`interval`](#interval) | a duration of at least 10 ms | runs on demand |
+/// | [`probe`](#probe) | `"liveness"`, `"readiness"`, `"startup"`, an array of them, or `"none"` | `"readiness"` |
+/// | [`shared`](#shared) | no value | |
+/// | [`failure_threshold`](#failure_threshold-success_threshold) | an integer of at least 1 | 1 |
+/// | [`success_threshold`](#failure_threshold-success_threshold) | an integer of at least 1 | 1 |
+/// | [`unhealthy_after`](#unhealthy_after) | a duration above zero | never |
+/// | [`tags`](#tags) | a string or an array of strings, each like a name | none |
+/// | [`blocking`](#blocking) | no value | the function is async |
 /// | [`crate`](#crate) | a path | `::servicekit_health` |
 ///
-/// A duration is a whole number and one of the units `ms`, `s`, `m`, `h`, without a space, and at most
-/// an hour: `"300ms"`, `"2s"`, `"1m"`.
+/// A duration is a string: an integer and one of the units `ms`, `s`, `m`, `h`, without a space, and at
+/// most 1 hour, such as `"300ms"`, `"2s"`, `"1m"`.
 ///
 /// ## `name`
 ///
-/// What the check is called on the wire, in logs and in metrics. It begins with an ASCII letter or
-/// digit, goes on with letters, digits, `.`, `_` and `-`, and has at most 64 characters. By default it
-/// is the function's name, without `r#`. Two checks of one name are an error when the program builds
-/// its health endpoint.
+/// The name of the check in responses, logs and metrics. It starts with an ASCII letter or digit, followed
+/// by letters, digits, `.`, `_` and `-`, and has at most 64 characters. The default is the function's name,
+/// without `r#`. Two checks with the same name are an error when the program builds its health endpoint.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -85,8 +92,11 @@ use proc_macro2::TokenStream;
 ///
 /// ## `on_error`
 ///
-/// The state while the check returns `Err`, panics or times out. `"degraded"` is for what the service
-/// can do without: it is seen, and traffic goes on.
+/// The state of the check when it returns `Err`, panics or times out. Use `"degraded"` for what the service
+/// can do without: the failure is visible, and traffic continues.
+///
+/// With `panic = "abort"` in the Cargo profile, a panic ends the process before it can become a result:
+/// `on_error` then covers `Err` and timeouts only.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -98,7 +108,7 @@ use proc_macro2::TokenStream;
 ///
 /// ## `timeout`
 ///
-/// How long one run may take. Then the result is `timed out after 300ms`, with the state of
+/// The maximum duration of one run. After that, the result is `timed out after 300ms` with the state of
 /// `on_error`, and an async run is cancelled at its next `await`.
 ///
 /// ```
@@ -109,19 +119,22 @@ use proc_macro2::TokenStream;
 ///
 /// ## `cache`
 ///
-/// How long a result serves further requests, from the end of its run. `"0s"` turns that off: requests
-/// then share only a run that is still going on. Not together with `interval`.
+/// How long a result serves further requests, from the end of its run. Cannot be combined with
+/// [`interval`](#interval).
+///
+/// `"0s"` turns the cache off: requests then share only a run in progress. Whoever can reach the endpoint
+/// then sets the rate at which the check runs, so keep a cache where the endpoint is public.
 ///
 /// ```
 /// # use servicekit_health::health_check;
 /// #[health_check(cache = "5s")]
-/// async fn licence() {}
+/// async fn license() {}
 /// ```
 ///
 /// ## `interval`
 ///
-/// Runs the check in the background this often, the first time at start. Requests then only read, so
-/// this is for what is slow or costs money.
+/// Runs the check in the background at this interval, for the first time at start. Requests only read the
+/// newest result. Use it for a check that is slow or expensive.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -131,9 +144,14 @@ use proc_macro2::TokenStream;
 ///
 /// ## `probe`
 ///
-/// Which of Kubernetes' probes ask for the check: `"liveness"` (`/livez`, where a failure restarts the
-/// container), `"readiness"` (`/readyz`, where it takes the pod out of the load balancer) or
-/// `"startup"` (`/startupz`, once). `/health` shows every check.
+/// The probes of Kubernetes that include the check. `/health` includes every check.
+///
+/// | value | path | a failure |
+/// |---|---|---|
+/// | `"liveness"` | `/livez` | restarts the container: only for what a restart fixes |
+/// | `"readiness"` | `/readyz` | takes the pod out of the load balancer |
+/// | `"startup"` | `/startupz` | holds the other probes back until the check has passed once |
+/// | `"none"` | `/health` only | is visible and has no effect on traffic |
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -142,12 +160,29 @@ use proc_macro2::TokenStream;
 ///
 /// #[health_check(probe = ["startup", "readiness"])]
 /// async fn migrations() {}
+///
+/// #[health_check(probe = "none")]
+/// async fn certificate_expiry() {}
+/// ```
+///
+/// ## `shared`
+///
+/// For a dependency that every replica shares, such as the one database of the service. When it fails, it
+/// fails for all replicas at once, and taking all of them out of the load balancer helps no user. So on the
+/// readiness probe the check counts as `degraded` at worst. `/health` reports its real state.
+///
+/// ```
+/// # use servicekit_health::health_check;
+/// #[health_check(shared)]
+/// async fn primary_database() -> Result<(), std::io::Error> {
+///     Ok(())
+/// }
 /// ```
 ///
 /// ## `failure_threshold`, `success_threshold`
 ///
-/// How many results in a row it takes until the reported state gets worse, or better. The first result
-/// always counts at once.
+/// The number of consecutive results that it takes for the reported state to get worse, and to get better.
+/// The first result sets the state at once.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -155,9 +190,23 @@ use proc_macro2::TokenStream;
 /// async fn flapping_upstream() {}
 /// ```
 ///
+/// ## `unhealthy_after`
+///
+/// A check that has been reported `degraded` for this long is reported `unhealthy`. Use it where a problem
+/// is acceptable for a while, but not for good.
+///
+/// ```
+/// # use servicekit_health::health_check;
+/// #[health_check(on_error = "degraded", unhealthy_after = "10m")]
+/// async fn replication() -> Result<(), std::io::Error> {
+///     Ok(())
+/// }
+/// ```
+///
 /// ## `tags`
 ///
-/// What the check can be selected by, as in `/health?tag=storage`. A tag is made like a name.
+/// Labels by which a request can select checks, such as `/health?tag=storage`. A tag follows the rules of
+/// a name.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -170,8 +219,9 @@ use proc_macro2::TokenStream;
 ///
 /// ## `blocking`
 ///
-/// The function is not async and may block: it runs on tokio's blocking pool. After a timeout it cannot
-/// be cancelled; until it ends, no second run starts beside it.
+/// The function is not async and may block its thread: each run has a thread of its own. A run cannot be
+/// cancelled after its timeout, so the next one starts only when it has ended. The end of the process does
+/// not wait for it.
 ///
 /// ```
 /// # use servicekit_health::health_check;
@@ -183,27 +233,28 @@ use proc_macro2::TokenStream;
 ///
 /// ## `crate`
 ///
-/// Where to find `servicekit_health` when it has another name in `Cargo.toml`, or when a macro or a
-/// framework re-exports it: that name, or a path that is valid where the function stands.
+/// The path to `servicekit_health`, if it has another name in `Cargo.toml` or is re-exported: a path that
+/// is valid where the function is, as a path or as a string. A macro of a framework writes it with
+/// `$crate`, so that its users need no dependency on `servicekit-health`.
 ///
 /// ```
 /// # mod framework { pub use servicekit_health as health; }
 /// # use servicekit_health::health_check;
-/// #[health_check(crate = "crate::framework::health")]
+/// #[health_check(crate = crate::framework::health)]
 /// async fn clock() {}
 /// # fn main() {}
 /// ```
 ///
 /// # Parameters
 ///
-/// Parameters are dependencies, found by their exact type among what the builder was given with
-/// `provide`. Types must be `Send + Sync + 'static` and have a size.
+/// Parameters are dependencies. Each is found by its exact type among the values that were given to
+/// `provide` on the builder. Its type must be `Send + Sync + 'static` and sized.
 ///
-/// | parameter | what it gets |
+/// | parameter | argument |
 /// |---|---|
-/// | `&T` | a borrow |
+/// | `&T` | a reference |
 /// | `T` | a clone |
-/// | `Option<&T>` | a borrow, or `None` where nobody provided a `T` |
+/// | `Option<&T>` | a reference, or `None` if no `T` was provided |
 ///
 /// ```
 /// use std::sync::Arc;
@@ -219,16 +270,24 @@ use proc_macro2::TokenStream;
 /// }
 /// ```
 ///
-/// A type that has no size of its own is provided inside one that has: `String` for `str`, `Vec<T>` for
-/// `[T]`, `Arc<dyn Trait + Send + Sync>` for `dyn Trait`. Such common types are best wrapped in one of
-/// your own, `struct DatabaseUrl(String)`, because each type can be provided once.
+/// For an unsized type, provide an owned one: `String` for `str`, `PathBuf` for `Path`, `Vec<T>` for
+/// `[T]`, `Arc<dyn Trait + Send + Sync>` for `dyn Trait`. Each type can be provided once, so use a newtype
+/// for a common one: `struct DatabaseUrl(String)`.
 ///
 /// # Return types
 ///
-/// `()` is healthy; `HealthState`, `(HealthState, Option<String>)` and `CheckResult` say it themselves;
-/// a `Result` of any of these takes every error that converts into `Box<dyn Error + Send + Sync>`:
-/// the standard library's, `anyhow`'s, `eyre`'s, a `String`. Further types implement
-/// `IntoCheckResult`.
+/// | type | result |
+/// |---|---|
+/// | `()` | healthy |
+/// | `HealthState` | that state |
+/// | `(HealthState, Option<String>)` | that state, with a message |
+/// | `CheckResult` | that state, with a message and details |
+/// | `Result<T, E>` | that of `T`, which is any of these types, or `on_error` with the error as the message |
+/// | `!` | none: every run ends with a panic or the timeout |
+///
+/// The error `E` is any type that converts into `Box<dyn Error + Send + Sync>`: an error of the standard
+/// library, `anyhow::Error`, `eyre::Report`, `String`. The message is the whole chain of causes. For other
+/// return types, implement `IntoCheckResult`.
 ///
 /// ```
 /// use servicekit_health::{CheckResult, HealthState, health_check};
@@ -244,44 +303,52 @@ use proc_macro2::TokenStream;
 /// }
 /// ```
 ///
+/// # Linking
+///
+/// The linker collects the checks of every crate in the program. Three things to know:
+///
+/// - A crate is linked only if something of it is used. If its checks are missing, write `use my_checks as
+///   _;` in the program.
+/// - A Rust `dylib` has a collection of its own: its checks are not part of the program's.
+/// - In edition 2024, the doctests of a crate are compiled into one program and share their checks. Mark a
+///   doctest that declares a check and builds a health endpoint with `standalone_crate`.
+///
 /// # Errors
 ///
-/// Every mistake is a compile error at the token that is wrong; it says what is allowed and, where that
-/// can be guessed, what was meant. All mistakes of one function are shown at once:
+/// Every mistake is a compile error at the token that is wrong. It says what is allowed and, if that can be
+/// told, what to write instead. All mistakes of one function are reported at once:
 ///
 /// ```text
-/// error: there is no key `timeot`: did you mean `timeout`?
+/// error: unknown key `timeot`; did you mean `timeout`?
 ///  --> src/checks.rs:3:16
 ///   |
-/// 3 | #[health_check(timeot = "5s", probe = "ready")]
+/// 3 | #[health_check(timeot = "5s", cache = 2)]
 ///   |                ^^^^^^
 ///
-/// error: a probe is `"liveness"`, `"readiness"` or `"startup"`: did you mean `"readiness"`?
+/// error: invalid value for `cache`: expected a duration such as `"300ms"`, `"2s"` or `"1m"`; write `cache = "2s"`
 ///  --> src/checks.rs:3:39
 ///   |
-/// 3 | #[health_check(timeot = "5s", probe = "ready")]
-///   |                                       ^^^^^^^
+/// 3 | #[health_check(timeot = "5s", cache = 2)]
+///   |                                       ^
 /// ```
 ///
-/// The compiler itself finds some, and its words need a translation:
+/// Some mistakes are found by the compiler itself:
 ///
-/// - *future cannot be sent between threads safely*, at the function's name: something that is not
-///   `Send`, such as an `Rc` or the guard of a `std::sync::Mutex`, is alive across an `await`. The note
-///   below it names the value. Drop it before the `await`.
-/// - *`T` is not something a health check can return*, at the return type: see [Return
-///   types](#return-types).
+/// - *future cannot be sent between threads safely*, at the function's name: a value that is not `Send`,
+///   such as an `Rc` or the guard of a `std::sync::Mutex`, is alive across an `await`. The note names the
+///   value. Drop it before the `await`.
+/// - *a health check cannot return `T`*, at the return type: see [Return types](#return-types).
 /// - *`E` cannot be the error of a health check*, at the return type: it does not convert into
 ///   `Box<dyn Error + Send + Sync>`. Implement `std::error::Error` for it, or return its text.
-/// - *`T` cannot be a dependency of a health check*, or *cannot be shared between threads safely*, at a
-///   parameter's type: it is not `Send + Sync`. A `Mutex` or an atomic makes the latter.
-/// - *`T` is not `Clone`*, at a parameter's type: a `T` is cloned for every run, a `&T` is not.
-/// - *unresolved import `servicekit_health`*, at the attribute: the crate has another name here. Say
-///   which with [`crate`](#crate).
+/// - *`T` cannot be a dependency of a health check*, at a parameter's type: it is not `Send + Sync`. For a
+///   trait object, write the bounds.
+/// - *`T` is unsized*, at a parameter's type: see [Parameters](#parameters).
+/// - *`T` is not `Clone`*, at a parameter's type: take `&T`.
+/// - *unresolved import `servicekit_health`*, at the attribute: the crate has another name here. Set
+///   [`crate`](#crate).
 /// - *`const` items in this context need a name* and *cannot find function `ping` in this scope*: the
-///   attribute is on an associated function in an `impl`, which it cannot tell from a free one. Move the
-///   function out.
-/// - A check that compiles and does not show up: the crate it is in is not linked, because nothing of it
-///   is used. `use my_checks as _;` in the program brings it in.
+///   attribute is on an associated function in an `impl`, which it cannot distinguish from a free one. Move
+///   the function out of the `impl`.
 #[proc_macro_attribute]
 pub fn health_check(
     attribute: proc_macro::TokenStream,

@@ -1,8 +1,8 @@
 //! Judges the return type, as far as its tokens tell.
 
-use syn::{GenericArgument, PathArguments, Type, TypeParamBound, TypeTraitObject};
+use syn::{GenericArgument, PathArguments, Type, TypeTraitObject};
 
-use crate::dependency::{bare, show};
+use crate::dependency::{bare, has_bound, missing_bounds, show};
 use crate::errors::Errors;
 
 /// Reports a `Box<dyn Error>` in what a check returns: not `Send + Sync`, it cannot leave the run.
@@ -25,25 +25,14 @@ pub(crate) fn errors_are_sendable(returned: &Type, errors: &mut Errors) {
 }
 
 fn error_is_sendable(object: &TypeTraitObject, errors: &mut Errors) {
-    let names = |wanted: &str| {
-        object.bounds.iter().any(|bound| match bound {
-            TypeParamBound::Trait(bound) => {
-                bound.path.segments.last().is_some_and(|last| last.ident == wanted)
-            }
-            _ => false,
-        })
-    };
-    let lacks = match (names("Send"), names("Sync")) {
-        (true, true) => return,
-        (true, false) => " + Sync",
-        (false, true) => " + Send",
-        (false, false) => " + Send + Sync",
-    };
-    if names("Error") {
+    let lacks = missing_bounds(object);
+    if !lacks.is_empty() && has_bound(object, "Error") {
         let shown = show(&object.bounds);
         errors.at(
             object,
-            format!("a check's error is read on another thread: write `dyn {shown}{lacks}`"),
+            format!(
+                "the error of a health check must be `Send + Sync`; write `dyn {shown}{lacks}`"
+            ),
         );
     }
 }

@@ -1,273 +1,322 @@
-//! Judges the arguments: each key at most once, each value what its key takes.
+//! Judges the values: each key at most once, each value what its key takes.
 
 use proc_macro2::Span;
-use quote::ToTokens;
-use syn::{Ident, Lit, LitInt, LitStr, Path};
+use syn::{Ident, Lit, LitStr, Path};
 
-use crate::arguments::{Argument, Value};
+use crate::arguments::Argument;
+use crate::duration::Problem;
 use crate::errors::Errors;
-use crate::keys::{self, Key};
-use crate::suggest::nearest;
-use crate::{duration, name, text};
+use crate::keys::{Key, Kind};
+use crate::remedy::{self, NO_PROBE};
+use crate::values::Value;
+use crate::{duration, name};
 
-/// What the attribute says. `None` and empty are what it leaves to the defaults.
+/// What the attribute says.
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) name: Option<LitStr>,
     /// Whether there is a `name`, right or wrong.
     pub(crate) named: bool,
-    pub(crate) on_error: Option<State>,
-    /// In milliseconds, as the other durations.
-    pub(crate) timeout: Option<u64>,
-    pub(crate) cache: Option<u64>,
-    pub(crate) interval: Option<u64>,
-    pub(crate) probes: Vec<Probe>,
-    pub(crate) failure_threshold: Option<u32>,
-    pub(crate) success_threshold: Option<u32>,
-    pub(crate) tags: Vec<LitStr>,
     /// The word itself, for what there is to say about it.
     pub(crate) blocking: Option<Ident>,
     pub(crate) krate: Option<Path>,
+    /// The other keys, as they were written: each is one call of the expansion.
+    pub(crate) calls: Vec<(&'static Key, Setting)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Degraded,
-    Unhealthy,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Probe {
-    Liveness,
-    Readiness,
-    Startup,
+/// The value of one of those.
+pub(crate) enum Setting {
+    Millis(u64),
+    Count(u32),
+    /// A variant of `HealthState`.
+    State(&'static str),
+    /// Variants of `Probe`.
+    Probes(Vec<&'static str>),
+    Texts(Vec<LitStr>),
+    Flag,
 }
 
 pub(crate) fn validate(arguments: &[Argument], errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
-    let mut seen: Vec<(Key, &Ident)> = Vec::new();
+    let mut seen: Vec<&Argument> = Vec::new();
     for argument in arguments {
-        let Argument { key, value } = argument;
-        let Some(known) = Key::find(key) else {
-            errors.at(key, unknown_key(key));
-            continue;
-        };
-        if seen.iter().any(|(earlier, _)| *earlier == known) {
-            errors.at(key, format!("`{key}` is given twice"));
+        let Argument { key, word, value } = argument;
+        let is_again = seen.iter().any(|earlier| earlier.key.name == key.name);
+        if is_again && !matches!(value, Value::Unreadable) {
+            errors.at(word, format!("duplicate key `{}`", key.name));
             continue;
         }
-        seen.push((known, key));
-        settings.named |= known == Key::Name;
-        if let (Value::Absent, false) = (value, known == Key::Blocking) {
-            let example = known.example();
-            errors.at(key, format!("`{key}` needs a value, such as `{example}`"));
-            continue;
-        }
-        settings.set(known, key, value, errors);
+        seen.push(argument);
+        settings.set(argument, errors);
     }
-    let place = |wanted| seen.iter().find(|(key, _)| *key == wanted);
-    if let (Some((_, cache)), Some(_)) = (place(Key::Cache), place(Key::Interval)) {
+    let find = |name| seen.iter().find(|argument| argument.key.name == name);
+    if let (Some(cache), Some(_)) = (find("cache"), find("interval")) {
         errors.at(
-            cache,
-            "`cache` and `interval` exclude each other: with `interval`, requests read the newest \
-             background result",
+            &cache.word,
+            "`cache` cannot be combined with `interval`: requests then read the newest background \
+             result",
         );
     }
     settings
 }
 
-fn unknown_key(key: &Ident) -> String {
-    let written = key.to_string();
-    match (keys::elsewhere(&written), keys::meant(&written)) {
-        (Some(hint), _) => format!("there is no key `{written}`: {hint}"),
-        (None, Some(meant)) => format!("there is no key `{written}`: did you mean `{meant}`?"),
-        (None, None) => {
-            format!("there is no key `{written}`: expected one of {}", keys::list(Key::ALL))
+impl Settings {
+    fn set(&mut self, argument: &Argument, errors: &mut Errors) {
+        let Argument { key, word, value } = argument;
+        match key.kind {
+            Kind::Name => self.named = true,
+            Kind::Blocking => self.blocking = Some(word.clone()),
+            _ => {}
         }
+        if let (Value::Absent, false) = (value, key.is_flag()) {
+            return errors.at(word, key.missing());
+        }
+        let mut reader = Reader { key, value, errors };
+        let setting = match key.kind {
+            Kind::Name => return self.name = reader.name(),
+            Kind::Path => return self.krate = reader.path(),
+            Kind::Blocking => {
+                if !reader.flag() {
+                    // `blocking = false` is what an async function says.
+                    self.blocking = None;
+                }
+                return;
+            }
+            Kind::Flag => reader.flag().then_some(Setting::Flag),
+            Kind::State => reader.state().map(Setting::State),
+            Kind::Duration(least) => reader.millis(least).map(Setting::Millis),
+            Kind::Threshold => reader.threshold().map(Setting::Count),
+            Kind::Probes => reader.probes().map(Setting::Probes),
+            Kind::Tags => reader.tags().map(Setting::Texts),
+        };
+        self.calls.extend(setting.map(|setting| (*key, setting)));
     }
 }
 
-impl Settings {
-    fn set(&mut self, key: Key, word: &Ident, value: &Value, errors: &mut Errors) {
-        match key {
-            Key::Name => {
-                self.name =
-                    text::one(key, value, errors).filter(|name| name::check("name", name, errors));
+/// Reads the value of one key, or reports what is wrong with it and what to write instead.
+struct Reader<'a> {
+    key: &'a Key,
+    value: &'a Value,
+    errors: &'a mut Errors,
+}
+
+impl Reader<'_> {
+    fn name(&mut self) -> Option<LitStr> {
+        self.string().filter(|text| self.is_name(text))
+    }
+
+    fn state(&mut self) -> Option<&'static str> {
+        let text = self.string()?;
+        match text.value().as_str() {
+            "degraded" => return Some("Degraded"),
+            "unhealthy" => return Some("Unhealthy"),
+            "healthy" => {
+                let message = format!("{}; a failed check cannot be healthy", self.key.invalid());
+                self.errors.at(text, message);
             }
-            Key::OnError => {
-                self.on_error = text::one(key, value, errors).and_then(|text| state(&text, errors));
-            }
-            Key::Timeout => self.timeout = millis(key, value, errors),
-            Key::Cache => self.cache = millis(key, value, errors),
-            Key::Interval => self.interval = millis(key, value, errors),
-            Key::Probe => {
-                for text in text::several(key, value, errors) {
-                    self.probes.extend(probe(&text, errors));
-                }
-            }
-            Key::FailureThreshold => self.failure_threshold = threshold(key, value, errors),
-            Key::SuccessThreshold => self.success_threshold = threshold(key, value, errors),
-            Key::Tags => {
-                self.tags = text::several(key, value, errors);
-                self.tags.retain(|text| tag(text, errors));
-            }
-            Key::Blocking => match value {
-                Value::Absent => self.blocking = Some(word.clone()),
-                Value::Literal(Lit::Bool(bool)) if !bool.value => {
-                    errors.at(bool, "`blocking` stands alone: leave it out for an `async fn`");
-                }
-                value => {
-                    self.blocking = Some(word.clone());
-                    let message = "`blocking` stands alone: write `blocking`, without a value";
-                    at_value(value, word.span(), message, errors);
+            _ => self.refuse(),
+        }
+        None
+    }
+
+    fn millis(&mut self, least: u64) -> Option<u64> {
+        let text = match self.value {
+            Value::Literal(Lit::Str(text)) if text.suffix().is_empty() => text.value(),
+            value => match value.words() {
+                Some(words) if words.list.len() == 1 => words.list.concat(),
+                _ => {
+                    self.refuse();
+                    return None;
                 }
             },
-            Key::Crate => {
-                self.krate = text::one(key, value, errors).and_then(|text| path(&text, errors));
+        };
+        let is_string = matches!(self.value, Value::Literal(Lit::Str(_)));
+        let problem = match duration::parse(&text, least) {
+            Ok(millis) if is_string => return Some(millis),
+            Ok(_) | Err(Problem::Form) => {
+                self.refuse();
+                return None;
+            }
+            Err(Problem::Negative) => "a duration cannot be negative".to_owned(),
+            Err(Problem::TooLong) => "duration exceeds the maximum of 1 hour".to_owned(),
+            Err(Problem::TooShort(least)) => format!("expected at least {least}"),
+        };
+        self.report(&format!("invalid value for `{}`: {problem}", self.key.name));
+        None
+    }
+
+    fn threshold(&mut self) -> Option<u32> {
+        if let Value::Literal(Lit::Int(int)) = self.value
+            && int.suffix().is_empty()
+        {
+            match int.base10_parse::<u32>() {
+                Ok(count @ 1..) => return Some(count),
+                Ok(0) => {}
+                Err(_) => {
+                    let invalid = self.key.invalid();
+                    self.report(&format!("{invalid} and at most {}", u32::MAX));
+                    return None;
+                }
+            }
+        }
+        self.refuse();
+        None
+    }
+
+    /// A flag that is said to be wanted is set, as far as the other mistakes are concerned.
+    fn flag(&mut self) -> bool {
+        let words = self.value.words();
+        let word = words.as_ref().and_then(|words| words.one());
+        let denied = word.is_some_and(remedy::is_no);
+        if !matches!(self.value, Value::Absent) {
+            let name = self.key.name;
+            let remedy = if denied { "remove it".to_owned() } else { format!("write `{name}`") };
+            self.report(&format!("`{name}` does not take a value; {remedy}"));
+        }
+        !denied
+    }
+
+    fn probes(&mut self) -> Option<Vec<&'static str>> {
+        let mut probes = Vec::new();
+        let texts = self.strings()?;
+        for text in &texts {
+            probes.push(match text.value().as_str() {
+                "liveness" => "Liveness",
+                "readiness" => "Readiness",
+                "startup" => "Startup",
+                NO_PROBE if texts.len() == 1 => return Some(Vec::new()),
+                NO_PROBE => {
+                    self.errors.at(
+                        text,
+                        "invalid value for `probe`: `\"none\"` cannot be combined with probes",
+                    );
+                    return None;
+                }
+                _ => {
+                    self.refuse_at(text);
+                    continue;
+                }
+            });
+        }
+        Some(probes)
+    }
+
+    fn tags(&mut self) -> Option<Vec<LitStr>> {
+        let mut texts = self.strings()?;
+        texts.retain(|text| {
+            if remedy::split(&text.value()).len() > 1 {
+                self.refuse_at(text);
+                return false;
+            }
+            self.is_name(text)
+        });
+        Some(texts)
+    }
+
+    fn path(&mut self) -> Option<Path> {
+        let path = match self.value {
+            Value::Literal(Lit::Str(text)) if text.suffix().is_empty() => {
+                text.parse_with(Path::parse_mod_style).ok()
+            }
+            Value::Other(tokens) => {
+                syn::parse::Parser::parse2(Path::parse_mod_style, tokens.clone()).ok()
+            }
+            _ => None,
+        };
+        if path.is_none() {
+            self.refuse();
+        }
+        path
+    }
+
+    /// The one string that the key takes.
+    fn string(&mut self) -> Option<LitStr> {
+        match self.value {
+            Value::Literal(Lit::Str(text)) if text.suffix().is_empty() => Some(text.clone()),
+            _ => {
+                self.refuse();
+                None
             }
         }
     }
-}
 
-fn state(text: &LitStr, errors: &mut Errors) -> Option<State> {
-    let value = text.value();
-    let meant = match value.to_lowercase().as_str() {
-        "degraded" if value == "degraded" => return Some(State::Degraded),
-        "unhealthy" if value == "unhealthy" => return Some(State::Unhealthy),
-        "healthy" => {
-            errors.at(
-                text,
-                "a check that failed cannot be healthy: `on_error` is `\"degraded\"` or \
-                 `\"unhealthy\"`",
-            );
+    /// The strings of a key that takes one or an array of them.
+    fn strings(&mut self) -> Option<Vec<LitStr>> {
+        let Value::Array(_, elements) = self.value else {
+            return self.string().map(|text| vec![text]);
+        };
+        let name = self.key.name;
+        if elements.is_empty() {
+            let none = if self.key.kind == Kind::Probes {
+                "write `probe = \"none\"`"
+            } else {
+                "remove the key"
+            };
+            self.report(&format!("invalid value for `{name}`: empty array; {none}"));
             return None;
         }
-        "warn" | "warning" | "degrade" | "partial" | "minor" => Some("degraded"),
-        "error" | "fail" | "failed" | "failing" | "critical" | "down" | "fatal" => {
-            Some("unhealthy")
+        let mut texts: Vec<LitStr> = Vec::new();
+        for element in elements {
+            match element {
+                Value::Literal(Lit::Str(text)) if text.suffix().is_empty() => {
+                    let value = text.value();
+                    if texts.iter().any(|earlier| earlier.value() == value) {
+                        self.errors.at(text, format!("duplicate value `\"{value}\"` for `{name}`"));
+                    } else {
+                        texts.push(text.clone());
+                    }
+                }
+                Value::Array(inner, _) => {
+                    let write = remedy::clause(remedy::argument(self.key, self.value));
+                    let message = format!(
+                        "invalid value for `{name}`: nested arrays are not supported{write}"
+                    );
+                    self.errors.at_span(*inner, message);
+                }
+                other => {
+                    let message = self.refusal(other);
+                    other.report(Span::call_site(), &message, self.errors);
+                }
+            }
         }
-        other => nearest(other, &["degraded", "unhealthy"]),
-    };
-    errors.at(
-        text,
-        format!("`on_error` is `\"degraded\"` or `\"unhealthy\"`{}", did_you_mean(meant)),
-    );
-    None
-}
-
-fn probe(text: &LitStr, errors: &mut Errors) -> Option<Probe> {
-    const PROBES: [&str; 3] = ["liveness", "readiness", "startup"];
-    let value = text.value();
-    let meant = match value.to_lowercase().as_str() {
-        "liveness" if value == "liveness" => return Some(Probe::Liveness),
-        "readiness" if value == "readiness" => return Some(Probe::Readiness),
-        "startup" if value == "startup" => return Some(Probe::Startup),
-        "live" | "livez" | "alive" | "/livez" => Some("liveness"),
-        "ready" | "readyz" | "/readyz" => Some("readiness"),
-        "start" | "started" | "startupz" | "/startupz" => Some("startup"),
-        other => nearest(other, &PROBES),
-    };
-    let message = match list_in_one_string(&value, |part| PROBES.contains(&part)) {
-        Some(array) => format!("several probes are an array: write `probe = {array}`"),
-        None => format!(
-            "a probe is `\"liveness\"`, `\"readiness\"` or `\"startup\"`{}",
-            did_you_mean(meant)
-        ),
-    };
-    errors.at(text, message);
-    None
-}
-
-fn tag(text: &LitStr, errors: &mut Errors) -> bool {
-    let several = list_in_one_string(&text.value(), |part| name::problem(part).is_none());
-    if let Some(array) = several {
-        let message = format!("several tags are an array: write `tags = {array}`");
-        errors.at(text, message);
-        return false;
+        Some(texts)
     }
-    name::check("tag", text, errors)
-}
 
-/// `"liveness, readiness"` as the array that it was meant to be.
-fn list_in_one_string(value: &str, known: impl Fn(&str) -> bool) -> Option<String> {
-    let separators = |char: char| matches!(char, ',' | '|' | '+' | ';') || char.is_whitespace();
-    value.contains([',', '|', '+', ';']).then_some(())?;
-    let parts: Vec<_> = value.split(separators).filter(|part| !part.is_empty()).collect();
-    let all_known = parts.len() > 1 && parts.iter().all(|part| known(part));
-    all_known.then(|| format!("[\"{}\"]", parts.join("\", \"")))
-}
+    fn is_name(&mut self, text: &LitStr) -> bool {
+        let Some(problem) = name::problem(&text.value()) else {
+            return true;
+        };
+        let write = remedy::clause(remedy::argument(self.key, self.value));
+        self.errors.at(text, format!("invalid value for `{}`: {problem}{write}", self.key.name));
+        false
+    }
 
-fn did_you_mean(word: Option<&str>) -> String {
-    word.map(|word| format!(": did you mean `\"{word}\"`?")).unwrap_or_default()
-}
+    fn refuse(&mut self) {
+        let message = self.refusal(self.value);
+        self.report(&message);
+    }
 
-fn millis(key: Key, value: &Value, errors: &mut Errors) -> Option<u64> {
-    let text = text::one(key, value, errors)?;
-    match duration::parse(&text.value()) {
-        Ok(0) if key != Key::Cache => {
-            let key = key.as_str();
-            errors.at(text, format!("`{key}` must be above zero"));
-            None
-        }
-        Ok(millis) => Some(millis),
-        Err(error) => {
-            errors.at(text, error);
-            None
+    fn refuse_at(&mut self, text: &LitStr) {
+        let message = self.refusal(self.value);
+        self.errors.at(text, message);
+    }
+
+    /// What the key takes; and what to write, or why this cannot be read.
+    fn refusal(&self, wrong: &Value) -> String {
+        let invalid = self.key.invalid();
+        match remedy::argument(self.key, self.value) {
+            Some(argument) => format!("{invalid}; write `{argument}`"),
+            None if wrong.words().is_none() && self.key.kind != Kind::Path => {
+                format!(
+                    "{invalid}, as a literal: an attribute cannot see the value of a constant, a \
+                     macro or an expression"
+                )
+            }
+            None => invalid,
         }
     }
-}
 
-fn threshold(key: Key, value: &Value, errors: &mut Errors) -> Option<u32> {
-    let key = key.as_str();
-    let expected = format!("`{key}` is a whole number from 1");
-    match value {
-        Value::Literal(Lit::Int(int)) if int.suffix().is_empty() => {
-            return count(int, &expected, errors);
-        }
-        Value::Literal(Lit::Int(int)) => {
-            let digits = int.base10_digits();
-            errors.at(int, format!("{expected}, without a type: write `{key} = {digits}`"));
-        }
-        Value::Literal(Lit::Str(text)) if text.value().trim().parse().is_ok_and(|n: u32| n > 0) => {
-            let digits = text.value();
-            let digits = digits.trim();
-            errors.at(text, format!("{expected}, without quotes: write `{key} = {digits}`"));
-        }
-        value => at_value(value, Span::call_site(), &expected, errors),
-    }
-    None
-}
-
-fn count(int: &LitInt, expected: &str, errors: &mut Errors) -> Option<u32> {
-    match int.base10_parse::<u32>() {
-        Ok(0) => errors.at(int, format!("{expected}: 1, the default, acts on the first result")),
-        Ok(count) => return Some(count),
-        Err(_) => errors.at(int, format!("{expected} to {}", u32::MAX)),
-    }
-    None
-}
-
-fn path(text: &LitStr, errors: &mut Errors) -> Option<Path> {
-    if let Ok(path) = text.parse_with(Path::parse_mod_style) {
-        return Some(path);
-    }
-    let value = text.value();
-    let renamed = value.replace('-', "_");
-    let hint = match syn::parse_str::<Ident>(&renamed) {
-        Ok(ident) if value.contains('-') => format!(": in code, `{value}` is `\"{ident}\"`"),
-        _ => ", such as `\"health\"` or `\"crate::reexports::health\"`".to_owned(),
-    };
-    errors.at(text, format!("`crate` is the name of the renamed crate or a path to it{hint}"));
-    None
-}
-
-/// Reports at a value of whatever kind; at `otherwise` where the value has no token.
-pub(crate) fn at_value(value: &Value, otherwise: Span, message: &str, errors: &mut Errors) {
-    match value {
-        Value::Absent => errors.at_span(otherwise, message),
-        Value::Literal(literal) => errors.at(literal.to_token_stream(), message),
-        Value::Array(span, _) => errors.at_span(*span, message),
-        Value::Other(tokens) => errors.at(tokens, message),
-        Value::Unreadable => {}
+    fn report(&mut self, message: &str) {
+        self.value.report(Span::call_site(), message, self.errors);
     }
 }

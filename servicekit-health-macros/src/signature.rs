@@ -1,4 +1,4 @@
-//! Judges the function: what can be called without a caller's help, from anywhere.
+//! Judges the function: whether it can be called with nothing but the provided dependencies.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -8,6 +8,7 @@ use crate::dependency::{self, Dependency};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::name;
+use crate::other_attributes;
 use crate::returned;
 use crate::settings::Settings;
 
@@ -24,9 +25,11 @@ pub(crate) fn validate(
     errors: &mut Errors,
 ) -> Vec<Parameter> {
     let signature = &function.signature;
-    once(&function.attributes, errors);
+    let changed = other_attributes::validate(&function.attributes, errors);
     qualifiers(signature, errors);
-    asyncness(signature, settings, errors);
+    if !changed {
+        asyncness(function, settings, errors);
+    }
     default_name(signature, settings, errors);
     generics(signature, errors);
     if is_method(signature, errors) {
@@ -42,66 +45,57 @@ pub(crate) fn validate(
     parameters.collect()
 }
 
-fn once(attributes: &[Attribute], errors: &mut Errors) {
-    for attribute in attributes {
-        let last = attribute.path().segments.last();
-        if last.is_some_and(|last| last.ident == "health_check") {
-            errors.at(
-                attribute,
-                "one function is one check: for a second one, write a second function that calls \
-                 the first",
-            );
-        }
-    }
-}
-
 fn qualifiers(signature: &Signature, errors: &mut Errors) {
     if let Some(constness) = &signature.constness {
-        errors.at(constness, "a check runs at run time: drop `const`");
+        errors.at(constness, "a health check cannot be `const`; remove it");
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
         errors.at(
             unsafety,
-            "a check is called by the program's health endpoint, which cannot keep the promises \
-             that `unsafe` asks for: make it a safe function",
+            "a health check cannot be `unsafe`; write a safe function that calls this one",
         );
     }
     if let Some(abi) = &signature.abi {
-        errors.at(abi, "a check is a Rust function: drop `extern`");
+        errors.at(abi, "a health check cannot be `extern`; remove it");
     }
     if let Some(variadic) = &signature.variadic {
-        errors.at(variadic, "a check's parameters are its dependencies: give each a type");
+        errors.at(variadic, "a health check cannot be variadic");
     }
 }
 
-fn asyncness(signature: &Signature, settings: &Settings, errors: &mut Errors) {
+fn asyncness(function: &Function, settings: &Settings, errors: &mut Errors) {
+    let Function { signature, body, .. } = function;
     match (&signature.asyncness, &settings.blocking) {
-        (Some(_), Some(blocking)) => errors.at(
-            blocking,
-            "`blocking` is for a function that is not async: drop it here, or the `async` below",
-        ),
-        (None, None) => errors.at(
-            signature.fn_token,
-            "a check is an `async fn`: write `async fn`, or `#[health_check(blocking)]` for a \
-             function that blocks its thread",
-        ),
+        (Some(_), Some(blocking)) => {
+            errors
+                .at(blocking, "`blocking` cannot be combined with `async fn`; remove one of them");
+        }
+        (None, None) => {
+            let message = other_attributes::removed_async(signature, body).unwrap_or_else(|| {
+                "expected `async fn`; for a function that blocks its thread, write \
+                 `#[health_check(blocking)]`"
+                    .to_owned()
+            });
+            errors.at(signature.fn_token, message);
+        }
         _ => {}
     }
 }
 
-/// A name that nobody gave is the function's, which may not be one.
+/// Without `name`, the function's name is the check's, and may not be valid as one.
 fn default_name(signature: &Signature, settings: &Settings, errors: &mut Errors) {
     if settings.named {
         return;
     }
     let default = function_name(signature);
     if let Some(problem) = name::problem(&default) {
+        let write = match name::rewrite(&default) {
+            Some(name) => format!("write `name = \"{name}\"`"),
+            None => "set `name` to another one".to_owned(),
+        };
         errors.at(
             &signature.ident,
-            format!(
-                "`{default}` cannot be the check's name: {problem}; give it one, such as `name = \
-                 \"redis\"`"
-            ),
+            format!("`{default}` cannot be the name of a check: {problem}; {write}"),
         );
     }
 }
@@ -116,24 +110,26 @@ fn generics(signature: &Signature, errors: &mut Errors) {
     let decided_by_caller = |param: &&GenericParam| !matches!(param, GenericParam::Lifetime(_));
     if signature.generics.params.iter().any(|param| decided_by_caller(&param)) {
         let generics = &signature.generics;
-        errors.at(
-            generics,
-            "nobody calls a check with types of their choice: a check cannot be generic, so write \
-             the types",
-        );
+        errors.at(generics, "a health check cannot be generic; use concrete types");
     }
 }
 
-/// A method is told by its `self` or a `Self`.
+/// Reports a method, recognized by `self` or `Self`.
 fn is_method(signature: &Signature, errors: &mut Errors) -> bool {
-    const MESSAGE: &str = "a check is a free function, not a method: move it out of the `impl` and \
-                           take what it needs as a dependency, `&T`";
     if let Some(receiver) = signature.receiver() {
-        errors.at(receiver, MESSAGE);
+        errors.at(
+            receiver,
+            "expected a free function, found a method with `self`, which cannot be a parameter of a \
+             health check; move it out of the `impl` and take what it needs as a parameter, `&T`",
+        );
         return true;
     }
     if let Some(word) = find_self(signature.to_token_stream()) {
-        errors.at(word, MESSAGE);
+        errors.at(
+            word,
+            "expected a free function, found a method with `Self`; move it out of the `impl` and \
+             write the type",
+        );
         return true;
     }
     false
@@ -152,15 +148,13 @@ fn parameter(typed: &PatType, errors: &mut Errors) -> Option<Parameter> {
         Pat::Wild(_) => {}
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {}
         pattern => {
-            let message = match dependency::extracted(&typed.ty) {
-                Some(inner) => format!(
-                    "a check has no request to extract from: give `{inner}` to the builder's \
-                     `provide`, and take `&{inner}`"
-                ),
-                None => {
-                    "a dependency has a plain name: take it apart in the function's body".to_owned()
-                }
-            };
+            // The type says it better.
+            if dependency::is_extractor(&typed.ty) {
+                dependency::validate(&typed.ty, errors);
+                return None;
+            }
+            let message =
+                "expected a plain parameter name; destructure the value in the function body";
             errors.at(pattern, message);
         }
     }

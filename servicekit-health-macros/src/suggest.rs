@@ -2,6 +2,14 @@
 //!
 //! Written out here, because a dependency that every user builds would cost more than it saves.
 
+/// `word` without what differs between the habits of writing a name: case, `_`, `-` and spaces.
+pub(crate) fn squashed(word: &str) -> String {
+    word.chars()
+        .filter(|char| !matches!(char, '_' | '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
 /// The candidate that is only a slip away from `word`: case, `-` for `_`, or about one mistake in
 /// three letters.
 pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {

@@ -62,10 +62,17 @@ fn the_crate_may_have_another_name_or_hide_behind_a_path() {
     let expected = [
         "by_absolute_name renamed::by_absolute_name",
         "by_name renamed::by_name",
+        "by_name_without_quotes renamed::by_name_without_quotes",
         "by_path renamed::by_path",
         "by_relative_path renamed::by_relative_path",
     ];
     assert_eq!(collected("debug", "renamed"), expected);
+}
+
+#[test]
+fn a_framework_may_bring_the_crate_to_users_who_do_not_depend_on_it() {
+    LazyLock::force(&BUILT);
+    assert_eq!(collected("debug", "framed"), ["clock framed::clock"]);
 }
 
 const LINKED: [&str; 2] = ["hidden checks::private::nested::deep", "own linked::own"];

@@ -26,6 +26,24 @@ async fn two_units() {}
 #[health_check(timeout = "0s", cache = "0s")]
 async fn zero() {}
 
+#[health_check(cache = 0)]
+async fn no_cache() {}
+
+#[health_check(cache = "off", timeout = false)]
+async fn off() {}
+
+#[health_check(timeout = "5,5s", unhealthy_after = "1,000ms")]
+async fn commas() {}
+
+#[health_check(timeout = 500, interval = 5000)]
+async fn larger_numbers() {}
+
+#[health_check(interval = "9ms")]
+async fn too_often() {}
+
+#[health_check(unhealthy_after = "0s")]
+async fn at_once() {}
+
 #[health_check(interval = "0ms")]
 async fn zero_interval() {}
 

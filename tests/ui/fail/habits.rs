@@ -5,6 +5,7 @@ use servicekit_health::health_check;
 
 struct Db;
 struct State<T>(T);
+struct Extension<T>(T);
 
 #[health_check(tags = ("a", "b"))]
 async fn a_tuple() {}
@@ -23,6 +24,12 @@ async fn a_method() {}
 
 #[health_check]
 async fn an_extractor(State(_db): State<Db>) {}
+
+#[health_check]
+async fn typed_extractors(_db: State<Db>, _same: Extension<std::sync::Arc<Db>>) {}
+
+#[health_check]
+async fn owned_options(_db: Option<Db>, _same: Option<std::sync::Arc<Db>>) {}
 
 #[health_check]
 async fn an_error_that_stays() -> Result<(), Box<dyn Error>> {
@@ -65,6 +72,30 @@ async fn whatever_stands_after_them() {}
 #[health_check(time-out-"1s", tags = ["a"])]
 async fn a_hyphen_too_many() {}
 
+#[health_check(timeoutSeconds = 5, periodSeconds = 10, initialDelaySeconds = 3)]
+async fn of_kubernetes() {}
+
+#[health_check(timeout_secs = 1, cache_ttl = "2s", start_period = "5s", retry = 3)]
+async fn of_compose() {}
+
+#[health_check(threshold = 3, max_failures = 3, path = "/health/redis")]
+async fn of_other_crates() {}
+
+#[health_check(required, optional = true, on_panic = "degraded", on_timeout = "degraded")]
+async fn of_importance() {}
+
+#[health_check(redis)]
+async fn a_name_without_its_key() {}
+
+#[health_check(degraded)]
+async fn a_state_without_its_key() {}
+
+#[health_check(GET "/health")]
+async fn a_route() {}
+
+#[health_check(deps(pool), timeout(value = "5s"))]
+async fn of_dependency_injection() {}
+
 const NAME: &str = "redis";
 
 #[health_check(name = NAME)]
@@ -73,4 +104,5 @@ async fn a_constant() {}
 fn main() {
     let _ = NAME;
     drop(State(Db).0);
+    drop(Extension(Db).0);
 }

@@ -39,4 +39,7 @@ async fn a_raw_key() {}
 #[health_check(readiness)]
 async fn a_value_as_key() {}
 
+#[health_check(async, true, self, gen, _)]
+async fn keywords_as_keys() {}
+
 fn main() {}

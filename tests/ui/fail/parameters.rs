@@ -12,6 +12,9 @@ async fn text(_url: &str) {}
 async fn optional_text(_url: Option<&str>) {}
 
 #[health_check]
+async fn static_text(_url: &'static str) {}
+
+#[health_check]
 async fn slice(_urls: &[String]) {}
 
 #[health_check]

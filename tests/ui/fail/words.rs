@@ -48,6 +48,18 @@ async fn a_probe_in_an_array_without_quotes() {}
 #[health_check(probe)]
 async fn a_probe_without_a_value() {}
 
+#[health_check(probe = ["none", "liveness"])]
+async fn no_probe_and_a_probe() {}
+
+#[health_check(probe = "off")]
+async fn a_synonym_of_none() {}
+
+#[health_check(shared = "yes")]
+async fn a_flag_with_a_value() {}
+
+#[health_check(shared = false)]
+async fn a_flag_denied() {}
+
 #[health_check(blocking = true)]
 fn blocking_with_a_value() {}
 
@@ -60,8 +72,8 @@ async fn no_path() {}
 #[health_check(crate = "my-health")]
 async fn the_name_of_the_package() {}
 
-#[health_check(crate = health)]
-async fn a_path_without_quotes() {}
+#[health_check(crate = my-health)]
+async fn the_name_of_the_package_without_quotes() {}
 
 #[health_check(crate)]
 async fn no_crate() {}

@@ -92,6 +92,17 @@ async fn documented() {}
  * of two lines */
 async fn built() {}
 
+/// Above.
+#[health_check]
+#[doc = include_str!("description.txt")]
+/// Below.
+async fn of_several_pieces() {}
+
+#[health_check]
+/** A block
+    without stars. */
+async fn block() {}
+
 #[health_check]
 #[doc(alias = "x")]
 async fn undocumented() {}
@@ -107,6 +118,7 @@ fn main() {
     let names: Vec<_> = health::registered().map(|check| check.name).collect();
     let expected = [
         "Odd_Case",
+        "block",
         "built",
         "by_its_path",
         "deep",
@@ -116,6 +128,7 @@ fn main() {
         "inside-a-block",
         "many_attributes",
         "of_an_outdated_type",
+        "of_several_pieces",
         "outdated",
         "outdated_below",
         "raw",
@@ -129,7 +142,9 @@ fn main() {
         find("documented").description,
         Some("Documented below the attribute.\n\n  - with a list")
     );
-    assert!(find("built").description.unwrap().starts_with("Built text"));
+    assert_eq!(find("built").description, Some("Built text\nand a block\nof two lines"));
+    assert_eq!(find("block").description, Some("A block\nwithout stars."));
+    assert_eq!(find("of_several_pieces").description, Some("Above.\nOf a file.\nBelow."));
     assert_eq!(find("undocumented").description, None);
     assert_eq!(find("deep").module, format!("{}::private::nested", module_path!()));
     assert_eq!(find("raw").settings.failure_threshold.get(), 16);

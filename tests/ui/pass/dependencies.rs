@@ -30,7 +30,7 @@ async fn owned(_client: Client, port: u16, mut names: Vec<&'static str>) {
 }
 
 #[health_check]
-async fn optional(a: Option<&Pool>, _: std::option::Option<&Client>, _: Option<u8>) {
+async fn optional(a: Option<&Pool>, _: std::option::Option<&Client>, _: &Option<u8>) {
     let _ = a.is_some();
 }
 
@@ -53,6 +53,14 @@ async fn related_lifetimes<'a, 'b: 'a>(pool: &'a Pool, client: &'b Client) {
 #[health_check]
 async fn odd_types(_: &(Pool, u8), _: &[u8; 4], _: &fn(&str) -> usize, _: &&'static Pool) {}
 
+/// A type of the user's own, with the name of one that is unsized.
+struct Path(&'static str);
+
+#[health_check]
+async fn a_path(path: &Path) {
+    let _ = path.0;
+}
+
 #[health_check]
 async fn conditional(#[cfg(any())] _gone: &Gone, #[cfg(not(any()))] here: &Pool) {
     let _ = here;
@@ -67,5 +75,5 @@ fn blocking(pool: &Pool, client: Client, none: Option<&String>) {
 }
 
 fn main() {
-    assert_eq!(health::registered().count(), 10);
+    assert_eq!(health::registered().count(), 11);
 }

@@ -50,11 +50,38 @@ macro_rules! nested {
 
 nested!(sixth: "Six.", seventh: "Seven.");
 
+mod framework {
+    pub use servicekit_health as health;
+
+    /// As a framework exports it: its users need not depend on servicekit-health.
+    macro_rules! check {
+        ($function:ident) => {
+            #[$crate::framework::health::health_check(crate = $crate::framework::health)]
+            async fn $function() {}
+        };
+    }
+    pub(crate) use check;
+
+    macro_rules! at {
+        ($health:path, $function:ident) => {
+            #[servicekit_health::health_check(crate = $health)]
+            async fn $function() {}
+        };
+    }
+    pub(crate) use at;
+}
+
+framework::check!(of_a_framework);
+framework::at!(self::framework::health, of_a_path);
+
 fn main() {
     let names: Vec<_> = health::registered().map(|check| check.name).collect();
     assert_eq!(
         names,
-        ["fifth", "first", "fourth", "second", "seventh", "sixth", "third"]
+        [
+            "fifth", "first", "fourth", "of_a_framework", "of_a_path", "second", "seventh", "sixth",
+            "third"
+        ]
     );
     let find = |name| health::registered().find(|check| check.name == name).unwrap();
     assert_eq!(find("first").tags, ["made", "first"]);

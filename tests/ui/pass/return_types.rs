@@ -95,6 +95,21 @@ fn blocking() -> Result<(), std::num::ParseIntError> {
     "7".parse::<u8>().map(drop)
 }
 
+#[health_check]
+async fn never() -> ! {
+    std::future::pending().await
+}
+
+#[health_check]
+async fn never_with_a_dependency(_name: &String) -> ! {
+    panic!("not yet")
+}
+
+#[health_check(blocking)]
+fn never_and_blocking() -> ! {
+    panic!("not yet")
+}
+
 fn main() {
-    assert_eq!(health::registered().count(), 15);
+    assert_eq!(health::registered().count(), 18);
 }

@@ -1,5 +1,8 @@
 use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use servicekit_health::health_check;
 
@@ -35,6 +38,14 @@ fn hidden_lifetime(_view: &View) {}
 
 #[health_check]
 async fn not_sync_in_an_async_check(_cell: &RefCell<u8>) {}
+
+trait Svc {}
+
+#[health_check]
+async fn a_trait_object_without_bounds(_svc: &Arc<dyn Svc>) {}
+
+#[health_check]
+async fn paths(_path: &Path, _name: Option<&OsStr>, _text: &std::ffi::CStr) {}
 
 fn main() {
     let _ = View(&1).0;

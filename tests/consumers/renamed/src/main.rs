@@ -11,10 +11,13 @@ mod reexports {
 #[health_check(crate = "health", timeout = "1s")]
 async fn by_name() {}
 
+#[health_check(crate = health)]
+async fn by_name_without_quotes() {}
+
 #[health_check(crate = "::health")]
 async fn by_absolute_name() {}
 
-#[health_check(crate = "crate::reexports::anything")]
+#[health_check(crate = crate::reexports::anything)]
 async fn by_path(_number: &u8) {}
 
 #[health_check(crate = r"self::reexports::anything", blocking)]
