@@ -1,11 +1,12 @@
-//! A service that answers its own probe: its image needs no shell and no curl.
+//! A service that runs its own health check: its image needs no shell and no curl.
 //!
 //! ```sh
 //! cargo run --example healthcheck &
 //! cargo run --example healthcheck -- healthcheck --ready; echo $?
 //! ```
 //!
-//! In a `Dockerfile`, from scratch or distroless (the exec form: there is no shell in there):
+//! In the `Dockerfile` of a distroless image, or one from scratch (in the exec form, as there is no
+//! shell):
 //!
 //! ```dockerfile
 //! HEALTHCHECK --interval=10s --timeout=3s CMD ["/app", "healthcheck", "--ready"]
@@ -25,7 +26,7 @@ use axum::Router;
 use servicekit_health::{self as health, health_check};
 use tokio::net::TcpListener;
 
-/// The directory this service works in is there.
+/// The working directory of this service exists.
 #[health_check(name = "data-dir")]
 async fn data_dir() -> io::Result<()> {
     tokio::fs::metadata(".").await.map(drop)
@@ -34,11 +35,13 @@ async fn data_dir() -> io::Result<()> {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
-    // Ends the process here when it was called as `app healthcheck`.
-    health::probe::answer(&format!("http://127.0.0.1:{port}"));
+    // Runs the health check and ends the process if called as `app healthcheck`.
+    health::healthcheck::answer(&format!("http://127.0.0.1:{port}"));
 
     let health = health::builder().build()?;
-    let app: Router = Router::new().merge(health.router());
+    let app: Router = Router::new().layer(health.drain_layer()).merge(health.router());
     let listener = TcpListener::bind(format!("0.0.0.0:{port}")).await?;
-    axum::serve(listener, app).with_graceful_shutdown(health.shutdown_signal()).await
+    axum::serve(listener, app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await
 }

@@ -1,7 +1,7 @@
-//! Asks any service how it is, and watches it in a terminal. `servicekit-health --help` tells how.
+//! Checks any service's health, and watches services in a terminal: `servicekit-health --help`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    servicekit_health::probe::cli()
+    servicekit_health::healthcheck::cli()
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// The longest event, in bytes.
-const EVENT_LIMIT: usize = 1024 * 1024;
+const MAX_EVENT_LEN: usize = 8 * 1024 * 1024;
 
 /// The data of each event of a stream.
 pub(super) struct Events<R>(R);
@@ -13,18 +13,18 @@ impl<R: BufRead> Events<R> {
         Self(stream)
     }
 
-    /// The data of the next event; `None` at the end, where half an event counts for nothing.
+    /// The data of the next event; `None` at the end; an incomplete event is dropped.
     pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut data = Vec::new();
         loop {
             let mut line = Vec::new();
-            let room = EVENT_LIMIT - data.len();
+            let room = MAX_EVENT_LEN - data.len();
             self.0.by_ref().take(room as u64).read_until(b'\n', &mut line)?;
             let Some(text) = line.strip_suffix(b"\n") else {
                 return if line.len() < room {
                     Ok(None)
                 } else {
-                    Err(io::Error::other("an event larger than 1 MiB"))
+                    Err(io::Error::other("an event exceeds the limit of 8 MiB"))
                 };
             };
             let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -51,14 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn events_are_what_stands_behind_data() {
+    fn the_data_of_each_event_is_returned() {
         let stream =
             b":\n\ndata: one\n\nevent: x\nid: 7\ndata:two\ndata:  lines\n\n\n:\n\ndata: 3\r\n\r\n";
         assert_eq!(events(stream), ["one", "two\n lines", "3"]);
     }
 
     #[test]
-    fn half_an_event_counts_for_nothing() {
+    fn an_incomplete_event_is_dropped() {
         for half in ["data: {", "data: {\n", "data: {}\r", "data", ":"] {
             assert_eq!(events(format!("data: one\n\n{half}").as_bytes()), ["one"], "{half:?}");
         }
@@ -69,11 +69,11 @@ mod tests {
         for endless in ["x", "data: a\n", "data: "] {
             let stream = Endless(endless.as_bytes(), 0);
             let error = Events::new(io::BufReader::new(stream)).next().unwrap_err();
-            assert_eq!(error.to_string(), "an event larger than 1 MiB", "{endless:?}");
+            assert_eq!(error.to_string(), "an event exceeds the limit of 8 MiB", "{endless:?}");
         }
     }
 
-    /// The same piece for ever.
+    /// Repeats the same piece.
     struct Endless(&'static [u8], usize);
 
     impl Read for Endless {

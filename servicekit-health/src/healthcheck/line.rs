@@ -1,14 +1,14 @@
-//! Text from elsewhere, on its way to a terminal or a log.
+//! Text from a service, on its way to a terminal or a log.
 
-use crate::escaped::Escaped;
-use crate::evaluate::scrub::scrub;
+use crate::text::escaped::Escaped;
+use crate::text::scrub::scrub;
 
-/// The longest line, in bytes: Docker keeps 4096 of what a probe printed.
-const LINE_LIMIT: usize = 4000;
+/// The longest line, in bytes: Docker keeps 4096 of the output of a health check.
+const MAX_LINE_LEN: usize = 4000;
 
-/// One line without credentials and without anything that a terminal would obey.
+/// One line without credentials and without characters that control a terminal.
 pub(super) fn line(text: impl AsRef<str>) -> String {
-    cut(Escaped(&scrub(text.as_ref())).to_string(), LINE_LIMIT)
+    cut(Escaped(&scrub(text.as_ref())).to_string(), MAX_LINE_LEN)
 }
 
 fn cut(mut text: String, limit: usize) -> String {
@@ -26,8 +26,8 @@ mod tests {
 
     #[test]
     fn a_line_is_short_and_holds_no_password() {
-        let long = line("ä".repeat(LINE_LIMIT));
-        assert!(long.len() <= LINE_LIMIT + '…'.len_utf8());
+        let long = line("ä".repeat(MAX_LINE_LEN));
+        assert!(long.len() <= MAX_LINE_LEN + '…'.len_utf8());
         assert!(long.ends_with("ä…"));
         assert_eq!(line("http://me:secret@host/x"), "http://***@host/x");
     }
