@@ -1,27 +1,27 @@
 //! What a test of a service wants to do with its checks. Feature `test-util`.
 
-use std::pin::pin;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::declare::validate::listed;
-use crate::evaluate::model::{CheckReport, CheckResult, HealthState};
-use crate::evaluate::slot::Slot;
+use crate::declare::check::Runner;
+use crate::declare::suggest::known;
+use crate::evaluate::runner::CheckRunner;
 use crate::handle::Health;
+use crate::model::{CheckReport, CheckResult, HealthState};
 
 /// How long [`Health::wait_for`] waits, on tokio's clock.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long it waits for a transition before it asks again.
+/// How long it waits for a change before it asks again.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// For the tests of a service, with the feature `test-util`; not for production, where a
 /// [drill](crate::HealthBuilder::drill) says on every answer that it is one.
 ///
-/// All of them panic where there is no check of that name, and say which there are.
+/// All of them panic at the caller for an unknown check, with a suggestion.
 ///
 /// ```standalone_crate
 /// use servicekit_health::{self as health, CheckResult, HealthState, health_check};
@@ -43,94 +43,123 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// # Ok(()) }
 /// ```
 impl Health {
-    /// Makes the check come to this result, without calling its function, until
-    /// [`release`](Self::release). Every reader sees it once this returns: the check is run as
-    /// often as its thresholds want. Transitions and the log tell of it as of any other result.
-    pub async fn force(&self, check: &str, result: impl Into<CheckResult>) {
-        let slot = self.slot(check);
+    /// Makes the check return this result, without calling its function, until
+    /// [`release`](Self::release). Every reader sees it once this returns: the check is run as often
+    /// as its thresholds want, and a run that hangs is given up. Transitions and the log report it
+    /// like any other result.
+    #[track_caller]
+    pub fn force(
+        &self,
+        check: &str,
+        result: impl Into<CheckResult>,
+    ) -> impl Future<Output = ()> + Send {
+        let runner = self.runner(check);
         let result = result.into();
-        let state = result.state();
-        slot.force(Some(result));
-        for _ in 0..slot.longest_threshold() {
-            slot.run_now().await;
-            if self.known(check).state == state {
-                break;
+        async move {
+            let state = result.state();
+            runner.run_as(Runner::always(result));
+            runner.give_up_live_run();
+            for _ in 0..runner.longest_threshold() {
+                runner.run_now().await;
+                if runner.known(Instant::now()).state == state {
+                    break;
+                }
             }
         }
     }
 
     /// Gives the check back to its function, and runs it once.
-    pub async fn release(&self, check: &str) {
-        self.slot(check).force(None);
-        self.run_check(check).await;
+    #[track_caller]
+    pub fn release(&self, check: &str) -> impl Future<Output = ()> + Send {
+        let runner = self.runner(check);
+        async move {
+            runner.run_as_declared();
+            runner.run_now().await;
+        }
     }
 
-    /// Runs the check once, now, whatever is cached; after the live run, if there is one. Gives
+    /// Runs the check once, now, whatever is cached; after the live run, if there is one. Returns
     /// what is reported then.
-    pub async fn run_check(&self, check: &str) -> CheckReport {
-        self.slot(check).run_now().await;
-        self.known(check)
+    #[track_caller]
+    pub fn run_check(&self, check: &str) -> impl Future<Output = CheckReport> + Send {
+        let runner = self.runner(check);
+        async move {
+            runner.run_now().await;
+            runner.known(Instant::now())
+        }
     }
 
     /// Waits until the check is reported in this state, running it as any reader would. No test
-    /// has to sleep: this returns with the transition.
+    /// has to sleep: this returns with the change.
     ///
     /// # Panics
     /// After a minute of tokio's clock, which takes no time where it is paused.
-    pub async fn wait_for(&self, check: &str, state: HealthState) -> CheckReport {
-        let mut changes = pin!(self.subscribe());
-        let reached = async {
-            loop {
-                self.slot(check);
-                let report = self.check(check).await.unwrap_or_default();
-                if report.state == state {
-                    return report;
+    #[track_caller]
+    pub fn wait_for(
+        &self,
+        check: &str,
+        state: HealthState,
+    ) -> impl Future<Output = CheckReport> + Send {
+        let (runner, caller) = (self.runner(check), Location::caller());
+        async move {
+            let mut differences = self.engine.differences();
+            let reached = async {
+                loop {
+                    let report = self.check(check).await.unwrap_or_default();
+                    if report.state == state {
+                        return report;
+                    }
+                    let _ = timeout(PAUSE, differences.changed()).await;
                 }
-                let _ = timeout(PAUSE, changes.next()).await;
-            }
-        };
-        let Ok(report) = timeout(PATIENCE, reached).await else {
-            let CheckReport { state: is, message, .. } = self.known(check);
-            panic!(
-                "check `{check}` did not become {state} within {PATIENCE:?}: it is {is}, {message:?}"
-            );
-        };
-        report
+            };
+            let Ok(report) = timeout(PATIENCE, reached).await else {
+                let CheckReport { state: is, message, .. } = runner.known(Instant::now());
+                panic!(
+                    "check `{check}` did not become {state} within {PATIENCE:?}: it is {is}, \
+                     {message:?} (waited for at {caller})"
+                );
+            };
+            report
+        }
     }
 
     /// Asks these checks and compares their reported states.
     ///
     /// # Panics
     /// Where any is in another state, naming all that are, with their messages.
-    pub async fn assert_states<'a>(
+    #[track_caller]
+    pub fn assert_states<'a>(
         &self,
         expected: impl IntoIterator<Item = (&'a str, HealthState)>,
-    ) {
-        let report = self.report().await;
-        let mut wrong = Vec::new();
-        for (check, state) in expected {
-            self.slot(check);
-            let CheckReport { state: is, message, .. } = &report.checks[check];
-            if *is != state {
-                wrong.push(format!("`{check}` is {is}, not {state} (message: {message:?})"));
-            }
+    ) -> impl Future<Output = ()> + Send {
+        let expected: Vec<_> = expected.into_iter().collect();
+        for (check, _) in &expected {
+            self.runner(check);
         }
-        assert!(wrong.is_empty(), "checks in another state than expected: {}", wrong.join("; "));
+        let caller = Location::caller();
+        async move {
+            let report = self.report().await;
+            let differs = |(check, state): &(&str, HealthState)| {
+                let CheckReport { state: is, message, .. } = &report.checks[*check];
+                let differs = is != state;
+                differs.then(|| format!("`{check}` is {is}, not {state} (message: {message:?})"))
+            };
+            let wrong: Vec<_> = expected.iter().filter_map(differs).collect();
+            assert!(
+                wrong.is_empty(),
+                "checks in another state than expected: {} (asserted at {caller})",
+                wrong.join("; ")
+            );
+        }
     }
 
-    /// The check's report, as far as it is known.
-    fn known(&self, check: &str) -> CheckReport {
-        let index = self.engine.find(check);
-        let mut report = self.engine.known(index.as_slice(), false);
-        report.checks.remove(check).unwrap_or_default()
-    }
-
-    fn slot(&self, check: &str) -> &Arc<Slot> {
-        let slots = self.engine.slots();
+    #[track_caller]
+    fn runner(&self, check: &str) -> &Arc<CheckRunner> {
+        let runners = self.engine.runners();
         let Some(index) = self.engine.find(check) else {
-            let known = listed(slots.iter().map(|slot| slot.name.as_str()));
-            panic!("there is no check `{check}`; {known}");
+            let names: Vec<_> = runners.iter().map(|runner| runner.info.name.as_str()).collect();
+            panic!("unknown check `{check}`; {}", known(check, &names));
         };
-        &slots[index]
+        &runners[index]
     }
 }

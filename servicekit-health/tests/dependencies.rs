@@ -39,11 +39,11 @@ fn what_nobody_provided_is_refused_with_its_type_and_place_and_what_was_meant() 
     let problems = error.to_string();
     for part in [
         "2 problems",
-        "check `database` (servicekit-health/tests/dependencies.rs:15) depends on a \
-         `dependencies::Db`, which nobody provided; a `alloc::sync::Arc<dependencies::Db>` was \
+        "check `database` (servicekit-health/tests/dependencies.rs:15) depends on \
+         `dependencies::Db`, which was not provided; `alloc::sync::Arc<dependencies::Db>` was \
          provided: take that",
-        "depends on a `dependencies::Url`, which nobody provided; give one to the builder with \
-         `.provide(...)`, or take an `Option<&T>`",
+        "depends on `dependencies::Url`, which was not provided; give one to the builder with \
+         `.provide(...)`, or take `Option<&T>`",
     ] {
         assert!(problems.contains(part), "no `{part}` in {problems}");
     }

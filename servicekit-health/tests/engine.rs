@@ -320,7 +320,7 @@ impl Stuck {
 async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
     let stuck = Stuck::begin(200).await;
     advance(ms(200)).await;
-    assert_eq!(stuck.told().message.as_deref(), Some("still running for 0.3s"));
+    assert_eq!(stuck.told().message.as_deref(), Some("still running after its timeout of 100ms"));
     let mut transitions = stuck.health.subscribe();
     assert!(transitions.next().now_or_never().is_none());
     stuck.release.send(()).unwrap();
@@ -330,8 +330,8 @@ async fn a_blocking_check_that_hangs_keeps_its_slot_and_heals_when_it_ends() {
         tokio::task::yield_now().await;
     }
     let transition = transitions.next().now_or_never().unwrap().unwrap();
-    assert_eq!((transition.from, transition.to), (Unhealthy, Healthy));
-    assert_eq!((transition.lasted, transition.failures), (ms(200), 1));
+    assert_eq!((transition.from, transition.to), (Some(Unhealthy), Healthy));
+    assert_eq!((transition.lasted, transition.failures), (Some(ms(200)), 1));
     assert!(transitions.next().now_or_never().is_none());
 }
 
@@ -340,9 +340,9 @@ async fn still_running_is_told_at_once_and_without_waiting_for_anything() {
     let stuck = Stuck::begin(200).await;
     for (passes, message) in [
         (199, "timed out after 100ms"),
-        (1, "still running for 0.3s"),
-        (700, "still running for 1.0s"),
-        (11_300, "still running for 12.3s"),
+        (1, "still running after its timeout of 100ms"),
+        (700, "still running after its timeout of 100ms"),
+        (11_300, "still running after its timeout of 100ms"),
     ] {
         advance(ms(passes)).await;
         let told = stuck.told();
@@ -391,7 +391,7 @@ async fn a_late_check_without_a_recent_result_takes_on_error() {
     let report = ask(&health, "old").await;
     assert_eq!(report.state, Unhealthy);
     let message = report.message.unwrap();
-    assert!(message.starts_with("no result within the deadline, the last one is 31."), "{message}");
+    assert_eq!(message, "no result within the deadline, and the last one is older than 30s");
 
     let new = Check::new("new", || sleep(secs(3)));
     let health = only(new.timeout(secs(5)).on_error(Degraded));
@@ -419,4 +419,23 @@ async fn a_late_check_does_not_make_those_in_time_stale() {
         assert_eq!(report.checks[name].state, Healthy, "{name}");
         assert!(!report.checks[name].stale, "{name}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_joins_others_gets_no_result_that_has_expired_since_they_came() {
+    let (short, slow) = (Runs::default(), Runs::default());
+    let health = health::builder()
+        .check(short.check_of("short", Duration::ZERO).cache(ms(5)))
+        .check(slow.check_of("slow", ms(100)))
+        .build()
+        .unwrap();
+    ask(&health, "short").await;
+    let second = async {
+        sleep(ms(8)).await;
+        health.report().await
+    };
+    // The first finds a result that serves it, and waits for the other check only.
+    let (first, second) = tokio::join!(health.report(), second);
+    assert_eq!((first.status, second.status), (Healthy, Healthy));
+    assert_eq!((short.count(), slow.count()), (2, 1));
 }

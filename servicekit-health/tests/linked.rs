@@ -26,7 +26,7 @@ mod shop {
 fn two_functions_of_one_name_are_refused_with_both_places_and_the_remedy() {
     let error = health::builder().build().unwrap_err().to_string();
     for part in [
-        "2 checks are named `redis`",
+        "duplicate check name `redis`",
         "`linked::billing::ping` at servicekit-health/tests/linked.rs:9",
         "`linked::shop::redis` at servicekit-health/tests/linked.rs:18",
         "`.skip([\"linked::",
@@ -60,7 +60,7 @@ fn skipping_what_is_not_there_names_what_is() {
     let error = health::builder().skip(["linked::shop::ping", "redis"]).build().unwrap_err();
     let error = error.to_string();
     assert!(
-        error.contains("`skip` names `linked::shop::ping`, which is no linked check"),
+        error.contains("`skip` refers to unknown check `linked::shop::ping`; did you mean `linked::shop::redis`?"),
         "{error}"
     );
 }

@@ -81,7 +81,8 @@ fn building_says_what_there_is_and_which_checks_no_request_waits_for() {
 
     build(vec![check("in-time", 900), check("first", 100)]);
     let lines = log.take();
-    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[1], "INFO gated by health checks probe=readiness checks=\"first, in-time\"");
     assert!(lines[0].starts_with("INFO health checks count=2 checks="), "{lines:?}");
     assert!(lines[0].find("first (") < lines[0].find("in-time ("), "{lines:?}");
     assert!(lines[0].contains("(servicekit-health/tests/common/mod.rs:"), "{lines:?}");
@@ -89,10 +90,16 @@ fn building_says_what_there_is_and_which_checks_no_request_waits_for() {
     let in_background = check("background", 5_000).interval(Duration::from_secs(10));
     build(vec![check("late", 901), check("in-time", 900), in_background]);
     let lines = log.take();
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    assert!(lines[1].starts_with("WARN health checks with a timeout above"), "{lines:?}");
-    assert!(lines[1].contains("late (") && lines[1].contains("deadline=900ms"), "{lines:?}");
-    assert!(!lines[1].contains("in-time") && !lines[1].contains("background"), "{lines:?}");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let late = &lines[2];
+    assert!(late.starts_with("WARN health checks with a timeout above"), "{lines:?}");
+    assert!(late.contains("late (") && late.contains("deadline_ms=900"), "{lines:?}");
+    assert!(!late.contains("in-time") && !late.contains("background"), "{lines:?}");
+
+    build(Vec::new());
+    let [line] = &*log.take() else { panic!("a line for no checks at all") };
+    assert!(line.starts_with("WARN no health checks are registered"), "{line}");
+    assert!(line.contains("use my_checks as _;"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,17 +111,25 @@ async fn every_change_is_one_line_with_the_level_of_the_new_state() {
     log.take();
 
     let steps = [
-        (CheckResult::degraded("slow"), "WARN", "from=healthy to=degraded lasted=1s failures=1"),
+        (
+            CheckResult::degraded("slow"),
+            "WARN",
+            "from=healthy to=degraded lasted_ms=1000 failures=1",
+        ),
         (
             CheckResult::unhealthy("lost"),
             "ERROR",
-            "from=degraded to=unhealthy lasted=1s failures=4",
+            "from=degraded to=unhealthy lasted_ms=1000 failures=4",
         ),
-        (CheckResult::degraded("late"), "WARN", "from=unhealthy to=degraded lasted=1s failures=7"),
-        (CheckResult::healthy(), "INFO", "from=degraded to=healthy lasted=1s failures=9"),
+        (
+            CheckResult::degraded("late"),
+            "WARN",
+            "from=unhealthy to=degraded lasted_ms=1000 failures=7",
+        ),
+        (CheckResult::healthy(), "INFO", "from=degraded to=healthy lasted_ms=1000 failures=9"),
     ];
     for (found, level, change) in steps {
-        let message = found.message().unwrap_or_default().to_owned();
+        let reason = found.message().map(|text| format!(" reason={text:?}")).unwrap_or_default();
         *result.lock().unwrap() = found;
         sleep(Duration::from_secs(1)).await;
         for _ in 0..3 {
@@ -124,7 +139,7 @@ async fn every_change_is_one_line_with_the_level_of_the_new_state() {
         let [line] = &*lines else { panic!("one line instead of {lines:#?}") };
         let start = format!("{level} health check changed check=\"redis\" {change}");
         assert!(line.starts_with(&start), "{line}");
-        assert!(line.ends_with(&format!(" reason={message:?}")), "{line}");
+        assert!(line.ends_with(&reason) && line.contains("reason=") != reason.is_empty(), "{line}");
     }
 }
 
@@ -239,8 +254,8 @@ async fn a_stuck_check_is_one_warning_an_episode_while_it_still_runs() {
         yield_now().await;
         assert_eq!(
             log.take(),
-            ["WARN health check is stuck: it ran into its timeout and cannot be cancelled \
-                 check=\"stuck\" running=1.4s"]
+            ["WARN health check is stuck: it did not stop after its timeout \
+                 check=\"stuck\" running_ms=1400"]
         );
         for _ in 0..20 {
             advance(Duration::from_secs(1)).await;
@@ -256,7 +271,7 @@ async fn a_stuck_check_is_one_warning_an_episode_while_it_still_runs() {
             yield_now().await;
             lines = log.take();
         }
-        assert_eq!(lines, ["INFO stuck health check has ended check=\"stuck\" ran=21.4s"]);
+        assert_eq!(lines, ["INFO stuck health check has ended check=\"stuck\" ran_ms=21400"]);
     }
 }
 
@@ -267,7 +282,7 @@ async fn draining_is_logged_once_however_often_it_is_asked_for() {
     let signal = tokio::spawn(health.shutdown_signal());
     log.take();
     health.drain();
-    assert_eq!(log.take(), ["INFO draining: not ready from now on"]);
+    assert_eq!(log.take(), ["INFO draining: readiness now reports unhealthy"]);
     health.drain();
     health.clone().drain();
     signal.await.unwrap();

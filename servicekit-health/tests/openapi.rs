@@ -31,8 +31,10 @@ async fn every_endpoint_is_in_the_document_and_answers() {
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
     let all = [
         "/health",
+        "/health/$history",
         "/health/$openapi",
         "/health/$stream",
+        "/health/$ui",
         "/health/{name}",
         "/livez",
         "/readyz",

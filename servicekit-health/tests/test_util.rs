@@ -34,7 +34,7 @@ async fn a_forced_result_is_what_every_reader_sees_until_it_is_released() {
     assert_eq!(answer.status, 503);
     assert_eq!(answer.json()["checks"]["redis"]["message"], "gone: redis://***@cache");
     let change = changes.next().await.unwrap();
-    assert_eq!((change.from, change.to), (Healthy, Unhealthy));
+    assert_eq!((change.from, change.to), (Some(Healthy), Unhealthy));
     assert_eq!(calls.load(Ordering::Relaxed), 1, "its function is not called meanwhile");
 
     health.release("redis").await;
@@ -109,7 +109,7 @@ async fn wrong_states_are_all_named() {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "there is no check `reddis`; there are `database` and `redis`")]
+#[should_panic(expected = "unknown check `reddis`; did you mean `redis`?")]
 async fn a_wrong_name_is_no_silent_success() {
     service().build().unwrap().force("reddis", Healthy).await;
 }

@@ -7,12 +7,10 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dependencies::Provided;
 use super::descriptor::{CheckDescriptor, Outcome, Run, RunFuture};
-use super::provided::Provided;
-use super::result::IntoCheckResult;
-use super::settings::{Probes, Settings};
-use crate::evaluate::model::{CheckResult, HealthState};
-use crate::sources::runtime;
+use super::settings::CheckSettings;
+use crate::model::{CheckResult, HealthState, IntoCheckResult, Probes};
 
 /// A check that is known only at run time, for [`HealthBuilder::check`](crate::HealthBuilder::check).
 ///
@@ -33,13 +31,14 @@ use crate::sources::runtime;
 /// let health = shards.into_iter().fold(health::builder(), |builder, shard| builder.check(shard)).build()?;
 /// # Ok(()) }
 /// ```
+#[derive(Clone)]
 #[must_use = "a check does nothing until it is given to `HealthBuilder::check`"]
 pub struct Check {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) tags: Vec<String>,
-    pub(crate) settings: Settings,
-    /// The thresholds as given: `Settings` cannot hold the zero that `build` has to refuse.
+    pub(crate) settings: CheckSettings,
+    /// The thresholds as given: `CheckSettings` cannot hold the zero that `build` has to refuse.
     pub(crate) zero_threshold: bool,
     pub(crate) origin: Origin,
     pub(crate) runner: Runner,
@@ -49,14 +48,14 @@ pub struct Check {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Origin {
     Linked(&'static CheckDescriptor),
-    Made(&'static Location<'static>),
+    Dynamic(&'static Location<'static>),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Linked(check) => write!(f, "{}:{}", check.file, check.line),
-            Self::Made(place) => write!(f, "{}:{}", place.file(), place.line()),
+            Self::Dynamic(place) => write!(f, "{}:{}", place.file(), place.line()),
         }
     }
 }
@@ -69,7 +68,7 @@ pub(crate) enum Runner {
 }
 
 impl Runner {
-    /// Comes to this result at once, every time.
+    /// Always returns this result at once.
     pub(crate) fn always(result: CheckResult) -> Self {
         Self::Async(Arc::new(move || Box::pin(ready(Ok(result.clone())))))
     }
@@ -87,10 +86,11 @@ impl Check {
             let run = check();
             Box::pin(async move { run.await.into_check_result() })
         }));
-        Self::made(name.into(), runner)
+        Self::dynamic(name.into(), runner)
     }
 
-    /// A check that blocks its thread: every run is on the blocking pool, and cannot be cancelled.
+    /// A check that blocks: every run has a thread of its own, which cannot be cancelled and which
+    /// the end of the process does not wait for.
     #[track_caller]
     pub fn blocking<F, R>(name: impl Into<String>, check: F) -> Self
     where
@@ -98,50 +98,23 @@ impl Check {
         R: IntoCheckResult,
     {
         let runner = Runner::Blocking(Arc::new(move || check().into_check_result()));
-        Self::made(name.into(), runner)
-    }
-
-    /// A check named `runtime` of the tokio runtime that serves the checks: degraded while its
-    /// timers fire more than `threshold` late, that is, while tasks keep its threads busy without
-    /// awaiting. 100 ms is a threshold that a healthy service does not reach.
-    ///
-    /// Runs every 5 s in the background; each run takes the median of five timers, and it takes two
-    /// runs in a row to report a stall, so a machine that slept is no stall. Every setting can be
-    /// changed.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use servicekit_health::{self as health, Check};
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let health = health::builder()
-    ///     .check(Check::runtime_stall(Duration::from_millis(100)))
-    ///     .build()?;
-    /// # Ok(()) }
-    /// ```
-    #[track_caller]
-    pub fn runtime_stall(threshold: Duration) -> Self {
-        Self::new("runtime", move || runtime::check(threshold))
-            .on_error(HealthState::Degraded)
-            .interval(Duration::from_secs(5))
-            .timeout(Duration::from_secs(5))
-            .failure_threshold(2)
+        Self::dynamic(name.into(), runner)
     }
 
     #[track_caller]
-    fn made(name: String, runner: Runner) -> Self {
+    pub(crate) fn dynamic(name: String, runner: Runner) -> Self {
         Self {
             name,
             description: None,
             tags: Vec::new(),
-            settings: Settings::DEFAULT,
+            settings: CheckSettings::DEFAULT,
             zero_threshold: false,
-            origin: Origin::Made(Location::caller()),
+            origin: Origin::Dynamic(Location::caller()),
             runner,
         }
     }
 
-    /// The same check, except that it comes to `result`, which says that this is a drill.
+    /// The same check, except that it always returns `result`, which says that this is a drill.
     pub(crate) fn drilled(self, result: CheckResult) -> Self {
         let message = match result.message() {
             Some(message) => format!("drill: {message}"),
@@ -198,16 +171,31 @@ impl Check {
         self
     }
 
-    /// Runs the check in the background this often; requests then only read. Above zero, at most an
-    /// hour.
+    /// Runs the check in the background this often; requests then only read. From 10 ms to an hour.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.settings.interval = Some(interval);
         self
     }
 
-    /// The probe, or the array of probes, that the check belongs to. Readiness by default.
+    /// The probe, or the array of probes, that the check belongs to. Readiness by default;
+    /// [`Probes::NONE`] is seen on `/health` and gates nothing.
     pub fn probe(mut self, probes: impl Into<Probes>) -> Self {
         self.settings.probes = probes.into();
+        self
+    }
+
+    /// Every replica depends on the same thing: on the readiness probe the check counts as degraded
+    /// at worst, so that its failure does not take all replicas out at once. `/health` reports the
+    /// whole truth.
+    pub fn shared(mut self) -> Self {
+        self.settings.shared = true;
+        self
+    }
+
+    /// Once the check has been reported degraded for this long, it is reported unhealthy. Above zero,
+    /// at most an hour; never by default.
+    pub fn unhealthy_after(mut self, duration: Duration) -> Self {
+        self.settings.unhealthy_after = Some(duration);
         self
     }
 

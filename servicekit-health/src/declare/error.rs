@@ -1,4 +1,4 @@
-//! Why there is no validated list of checks: every reason at once.
+//! What is wrong with the checks and the settings: every problem at once.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ pub struct BuildError {
 
 impl BuildError {
     /// `Err` with these problems, `Ok` where there are none.
-    pub(crate) fn of(problems: Vec<String>) -> Result<(), Self> {
+    pub(crate) fn if_any(problems: Vec<String>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
     }
 

@@ -10,21 +10,19 @@ use super::descriptor::CheckDescriptor;
 #[linkme::distributed_slice]
 pub static SERVICEKIT_HEALTH_CHECKS_V0_1: [CheckDescriptor];
 
-/// Puts one annotated function into the slice. The attribute calls it, so that a crate it cannot
-/// find is one error and not one more about `linkme`.
+/// Puts one annotated function into the slice. `$health` is the expansion's name for the private
+/// module of this crate. Done by a macro of this crate, so that a wrong path to it is one error and
+/// not one more about `linkme`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __register {
-    ($descriptor:expr) => {
+    ($health:ident, $descriptor:expr) => {
         // Beside the element: what is inside is parsed and printed again by one more macro.
-        const __SERVICEKIT_HEALTH_DESCRIPTOR: $crate::__private::CheckDescriptor = $descriptor;
+        const __SERVICEKIT_HEALTH_DESCRIPTOR: $health::CheckDescriptor = $descriptor;
 
-        #[$crate::__private::linkme::distributed_slice(
-            $crate::__private::SERVICEKIT_HEALTH_CHECKS_V0_1
-        )]
-        #[linkme(crate = $crate::__private::linkme)]
-        static __SERVICEKIT_HEALTH_CHECK: $crate::__private::CheckDescriptor =
-            __SERVICEKIT_HEALTH_DESCRIPTOR;
+        #[$health::linkme::distributed_slice($health::SERVICEKIT_HEALTH_CHECKS_V0_1)]
+        #[linkme(crate = $health::linkme)]
+        static __SERVICEKIT_HEALTH_CHECK: $health::CheckDescriptor = __SERVICEKIT_HEALTH_DESCRIPTOR;
     };
 }
 

@@ -1,22 +1,29 @@
 //! What a list of checks must fulfil. Every function adds what it finds to the problems.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::check::{Check, Origin};
+use super::dependencies::Provided;
 use super::descriptor::CheckDescriptor;
-use super::provided::Provided;
+use super::suggest;
 
-/// The longest duration anywhere: a health check that takes longer is none.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// The longest duration anywhere.
+const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest time between two runs.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The longest name or tag, in bytes.
-const NAME_LIMIT: usize = 64;
+const MAX_NAME_LEN: usize = 64;
+
+const NAME_RULE: &str =
+    "use 1 to 64 ASCII letters, digits, `.`, `_` or `-`, starting with a letter or digit";
 
 /// `[A-Za-z0-9][A-Za-z0-9._-]*`, at most 64 characters: safe in a path, a query and a label.
 fn is_name(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    text.len() <= NAME_LIMIT
+    text.len() <= MAX_NAME_LEN
         && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && text.bytes().all(inner)
 }
@@ -25,47 +32,54 @@ fn is_name(text: &str) -> bool {
 pub(crate) fn check(check: &Check, problems: &mut Vec<String>) {
     let Check { name, settings, origin, .. } = check;
     let mut refuse = |what: String| problems.push(format!("check `{name}` ({origin}): {what}"));
-    let rule =
-        "letters, digits, `.`, `_` and `-`, begins with a letter or digit, and has 1 to 64 of them";
     if !is_name(name) {
-        refuse(format!("its name breaks the rule; a name consists of {rule}"));
+        refuse(format!("invalid name: {NAME_RULE}"));
     }
     for tag in check.tags.iter().filter(|tag| !is_name(tag)) {
-        refuse(format!("its tag `{tag}` breaks the rule; a tag consists of {rule}"));
+        refuse(format!("invalid tag `{tag}`: {NAME_RULE}"));
     }
-    for (what, duration) in [("timeout", settings.timeout), ("interval", settings.interval)] {
+    let durations =
+        [("timeout", settings.timeout), ("`unhealthy_after`", settings.unhealthy_after)];
+    for (what, duration) in durations {
         if let Some(problem) = duration.and_then(|duration| duration_problem(what, duration)) {
             refuse(problem);
         }
     }
-    if settings.cache.is_some_and(|cache| cache > LONGEST) {
-        refuse("its cache is longer than an hour".to_owned());
+    if let Some(problem) = settings.interval.and_then(|it| interval_problem("interval", it)) {
+        refuse(problem);
+    }
+    if settings.cache.is_some_and(|cache| cache > MAX_DURATION) {
+        refuse("the cache exceeds the maximum of 1 hour".to_owned());
     }
     if settings.cache.is_some() && settings.interval.is_some() {
         refuse(
-            "it has a cache and an interval; a background check's result serves until its next one"
-                .to_owned(),
-        );
-    }
-    if settings.probes.is_empty() {
-        refuse(
-            "it belongs to no probe; name at least one of liveness, readiness and startup"
+            "`cache` and `interval` exclude each other; a background check's result serves until \
+             the next one"
                 .to_owned(),
         );
     }
     if check.zero_threshold {
-        refuse("its threshold is 0; the least is 1".to_owned());
+        refuse("invalid threshold 0: expected an integer of at least 1".to_owned());
     }
 }
 
 /// `what` must be above zero and at most an hour.
 pub(crate) fn duration_problem(what: &str, duration: Duration) -> Option<String> {
     if duration.is_zero() {
-        Some(format!("the {what} is zero; it must be above zero"))
-    } else if duration > LONGEST {
-        Some(format!("the {what} is {duration:?}; the most is an hour"))
+        Some(format!("the {what} is zero; expected a duration above zero"))
+    } else if duration > MAX_DURATION {
+        Some(format!("the {what} of {duration:?} exceeds the maximum of 1 hour"))
     } else {
         None
+    }
+}
+
+/// `what` must be long enough to leave time for anything else.
+pub(crate) fn interval_problem(what: &str, interval: Duration) -> Option<String> {
+    if interval < MIN_INTERVAL {
+        Some(format!("the {what} of {interval:?} is too short; expected at least {MIN_INTERVAL:?}"))
+    } else {
+        duration_problem(what, interval)
     }
 }
 
@@ -76,24 +90,48 @@ pub(crate) fn unique_names(checks: &[Check], problems: &mut Vec<String>) {
         by_name.entry(&check.name).or_default().push(check);
     }
     for (name, checks) in by_name.into_iter().filter(|(_, checks)| checks.len() > 1) {
-        let places = checks.iter().map(|check| match check.origin {
-            Origin::Linked(function) => {
-                format!("`{}` at {}", path(function), check.origin)
-            }
-            Origin::Made(_) => format!("a `Check` at {}", check.origin),
-        });
-        let places = places.collect::<Vec<_>>().join(" and ");
-        let skippable = checks.iter().find_map(|check| match check.origin {
-            Origin::Linked(function) => Some(path(function)),
-            Origin::Made(_) => None,
-        });
-        let remedy = match skippable {
-            Some(path) => format!("rename one, or leave one out, as `.skip([\"{path}\"])`"),
-            None => "rename one".to_owned(),
-        };
-        let count = checks.len();
-        problems.push(format!("{count} checks are named `{name}`: {places}; {remedy}"));
+        problems.push(compiled_twice(name, &checks).unwrap_or_else(|| duplicate(name, &checks)));
     }
+}
+
+fn duplicate(name: &str, checks: &[&Check]) -> String {
+    let places = checks.iter().map(|check| match check.origin {
+        Origin::Linked(function) => format!("`{}` at {}", path(function), check.origin),
+        Origin::Dynamic(_) => format!("a `Check` at {}", check.origin),
+    });
+    let mut places: Vec<_> = places.collect();
+    // The linker's order changes with profile and LTO.
+    places.sort();
+    let skippable = checks.iter().filter_map(|check| match check.origin {
+        Origin::Linked(function) => Some(path(function)),
+        Origin::Dynamic(_) => None,
+    });
+    let remedy = match skippable.min() {
+        Some(path) => format!("rename one, or leave one out with `.skip([\"{path}\"])`"),
+        None => "rename one".to_owned(),
+    };
+    format!("duplicate check name `{name}`: {}; {remedy}", places.join(" and "))
+}
+
+/// The same function of the same file, in the library and in the program of one package: to skip it
+/// would leave out both.
+fn compiled_twice(name: &str, checks: &[&Check]) -> Option<String> {
+    let [one, other] = checks else { return None };
+    let (Origin::Linked(one), Origin::Linked(other)) = (one.origin, other.origin) else {
+        return None;
+    };
+    let place = |it: &CheckDescriptor| (it.module, it.function, it.file, it.line);
+    if place(one) != place(other) {
+        return None;
+    }
+    let (package, module) = one.module.split_once("::").unwrap_or((one.module, "checks"));
+    let module = module.split("::").next().unwrap_or(module);
+    Some(format!(
+        "check `{name}` is compiled into this program twice: {} is a module of the library and of \
+         the binary; remove `mod {module};` from one of them (keep it in lib.rs and write \
+         `use {package} as _;` in main.rs)",
+        one.file
+    ))
 }
 
 /// `module::function`
@@ -112,10 +150,10 @@ pub(crate) fn dependencies(
         let CheckDescriptor { name, file, line, .. } = function;
         let hint = provided.type_names().find_map(|given| near_miss(wanted, given));
         let remedy = hint.unwrap_or_else(|| {
-            "give one to the builder with `.provide(...)`, or take an `Option<&T>`".to_owned()
+            "give one to the builder with `.provide(...)`, or take `Option<&T>`".to_owned()
         });
         problems.push(format!(
-            "check `{name}` ({file}:{line}) depends on a `{wanted}`, which nobody provided; {remedy}"
+            "check `{name}` ({file}:{line}) depends on `{wanted}`, which was not provided; {remedy}"
         ));
     }
 }
@@ -128,11 +166,11 @@ fn near_miss(wanted: &str, given: &str) -> Option<String> {
             || outer.strip_prefix('&').is_some_and(|outer| outer == inner)
     };
     if holds(given, wanted) {
-        Some(format!("a `{given}` was provided: take that, or provide what is in it"))
+        Some(format!("`{given}` was provided: take that, or provide what is in it"))
     } else if holds(wanted, given) {
-        Some(format!("a `{given}` was provided: take that, or provide it wrapped"))
+        Some(format!("`{given}` was provided: take that, or provide it wrapped"))
     } else if simple_name(wanted) == simple_name(given) {
-        Some(format!("a `{given}` was provided: another type of the same name"))
+        Some(format!("`{given}` was provided: another type of the same name"))
     } else {
         None
     }
@@ -146,27 +184,56 @@ fn simple_name(name: &str) -> String {
 }
 
 /// Every required check there.
-pub(crate) fn required(names: &[String], checks: &[Check], problems: &mut Vec<String>) {
-    for name in names {
-        if !checks.iter().any(|check| check.name == *name) {
-            problems.push(format!(
-                "the required check `{name}` is not there; {}. A crate is only linked when \
-                 something of it is used: `use my_checks as _;` in `main.rs` brings its checks in",
-                listed(checks.iter().map(|check| check.name.as_str()))
-            ));
-        }
+pub(crate) fn required(
+    names: &[String],
+    checks: &[Check],
+    skipped: &[String],
+    problems: &mut Vec<String>,
+) {
+    let known: Vec<_> = checks.iter().map(|check| check.name.as_str()).collect();
+    let wanted: BTreeSet<_> = names.iter().collect();
+    for name in wanted.into_iter().filter(|name| !known.contains(&name.as_str())) {
+        problems.push(if skipped.contains(name) {
+            format!("required check `{name}` is left out by `skip`; remove it from one of the two")
+        } else if known.is_empty() {
+            format!(
+                "required check `{name}` is not registered (no checks are registered); {NOT_LINKED}"
+            )
+        } else {
+            let hint = suggest::known(name, &known);
+            format!("required check `{name}` is not registered; {hint}; {NOT_LINKED}")
+        });
     }
 }
 
-/// `there are a, b and c`
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    names.sort();
-    match names.as_slice() {
-        [] => "there is none at all".to_owned(),
-        [one] => format!("there is only {one}"),
-        [several @ .., last] => format!("there are {} and {last}", several.join(", ")),
+const NOT_LINKED: &str = "a crate is linked only when something of it is used: \
+     `use my_checks as _;` in main.rs links its checks";
+
+/// Every skipped check linked.
+pub(crate) fn skipped(
+    names: &[String],
+    linked: &[&'static CheckDescriptor],
+    problems: &mut Vec<String>,
+) {
+    let wanted: BTreeSet<_> = names.iter().collect();
+    for name in wanted {
+        if linked.iter().any(|check| is_called(check, name)) {
+            continue;
+        }
+        let paths: Vec<_> = linked.iter().map(|check| path(check)).collect();
+        let known: Vec<_> = if name.contains("::") {
+            paths.iter().map(String::as_str).collect()
+        } else {
+            linked.iter().map(|check| check.name).collect()
+        };
+        let hint = suggest::known(name, &known);
+        problems.push(format!("`skip` refers to unknown check `{name}`; {hint}"));
     }
+}
+
+/// By name or by path.
+pub(crate) fn is_called(check: &CheckDescriptor, wanted: &str) -> bool {
+    check.name == wanted || path(check) == wanted
 }
 
 #[cfg(test)]

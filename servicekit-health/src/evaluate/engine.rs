@@ -1,134 +1,152 @@
 //! All checks of one `Health`: starts what readers need, shares it, and answers in time.
 //!
 //! A reader never runs a check. It says what it wants to know; the engine starts the runs that are
-//! due, lets the reader wait for them until its deadline, and puts the answer together. A reader
-//! that goes away leaves the runs to the others.
+//! due, lets the reader wait for them until its deadline, and puts the answer together, once for all
+//! who wait. A reader that goes away leaves the runs to the others.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::generation::Generation;
-use super::lifecycle::Lifecycle;
-use super::model::{CheckReport, DRAIN_ENTRY, HealthState, Probe, Report, Transition};
-use super::slot::{Board, Slot, Wait, run_every};
-use super::standing::{Place, Role, Roster};
-use super::state::Policy;
-use super::transitions::{Callback, Listener, Transitions};
+use super::background::{BackgroundTasks, TaskKind};
+use super::callbacks::Callback;
+use super::events::{Events, Observers};
+use super::executor::Executor;
+use super::group::{GROUPS, Group, HEALTH};
+use super::lifecycle::{DrainConfig, Lifecycle, log_draining};
+use super::runner::{CheckRunner, Demanded};
+use super::schedule::{Grid, run_in_background, watch};
+use super::selection::{Criteria, SelectError, Selections, find};
+use super::settings::ResolvedSettings;
+use super::signals;
+use super::transitions::{Listener, Transitions};
+use super::view::{Ages, Evaluation, Snapshot, View};
 use crate::declare::check::Check;
+use crate::model::{CheckReport, HealthState, Probe, Report, Transition};
+use crate::sync::{Mutex, lock};
+use crate::text::cleaner::{Cleaner, Rule};
 
-/// What a reader wants to know about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Every check.
-    All,
-    /// The checks of one probe.
-    Probe(Probe),
-}
+/// How often a reader starts anew what ended without a result.
+const ATTEMPTS: u32 = 3;
 
-impl Scope {
-    /// Every scope, each at its [`index`](Self::index).
-    pub(crate) const ALL: [Self; 4] = [
-        Self::All,
-        Self::Probe(Probe::Liveness),
-        Self::Probe(Probe::Readiness),
-        Self::Probe(Probe::Startup),
-    ];
-
-    pub(crate) fn index(self) -> usize {
-        match self {
-            Self::All => 0,
-            Self::Probe(probe) => 1 + probe as usize,
-        }
-    }
-
-    /// Whether a program that is going away is unhealthy in this respect.
-    pub(crate) fn shows_drain(self) -> bool {
-        matches!(self, Self::All | Self::Probe(Probe::Readiness))
-    }
-}
+/// For how long readers join an evaluation without asking every check what is due. Short, because
+/// asking is also what ends runs whose supervisor cannot.
+const SAME_EVALUATION: Duration = Duration::from_millis(10);
 
 /// What the engine is told once, by the builder.
-pub(crate) struct Config {
+pub(crate) struct EngineConfig {
     pub(crate) deadline: Duration,
     pub(crate) watch_interval: Duration,
+    pub(crate) drain: DrainConfig,
+    pub(crate) max_concurrent: Option<usize>,
+    /// How many transitions are kept.
+    pub(crate) history: usize,
+    pub(crate) termination_log: Option<PathBuf>,
     pub(crate) callbacks: Vec<Callback>,
+    pub(crate) observers: Observers,
+    pub(crate) scrub_rules: Vec<Rule>,
 }
 
 pub(crate) struct Engine {
     /// In the order of their names.
-    slots: Vec<Arc<Slot>>,
-    board: Arc<Board>,
-    config: Config,
-    pub(crate) lifecycle: Arc<Lifecycle>,
+    runners: Vec<Arc<CheckRunner>>,
+    events: Arc<Events>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) lifecycle: Lifecycle,
+    deadline: Duration,
+    watch_interval: Duration,
+    termination_log: Option<PathBuf>,
     /// Whether `/startupz` has passed, or there is nothing for it to wait for.
     started_up: AtomicBool,
-    /// The newest unselected report of each scope.
-    shared: [Mutex<Option<Arc<Shared>>>; Scope::ALL.len()],
-    /// The standing tasks.
-    standing: Mutex<Vec<AbortHandle>>,
-}
-
-/// An unselected report, the same for every reader until something changes.
-pub(crate) struct Shared {
-    pub(crate) report: Report,
-    generation: u64,
-    valid_until: Instant,
+    /// Every group, until startup has passed and from then on.
+    starting_views: [Arc<View>; GROUPS.len()],
+    started_views: [Arc<View>; GROUPS.len()],
+    selections: Selections,
+    grid: Grid,
+    background: BackgroundTasks,
+    tasks: Mutex<Vec<AbortHandle>>,
+    signals: Once,
 }
 
 impl Engine {
     /// An engine of these checks, with their settings. Spawns nothing.
-    pub(crate) fn new(
-        mut checks: Vec<(Check, Policy)>,
-        config: Config,
-        drain_delay: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(mut checks: Vec<(Check, ResolvedSettings)>, config: EngineConfig) -> Self {
         checks.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        let board = Arc::new(Board {
-            generation: Generation::new(),
-            transitions: Transitions::new(),
-            roster: Roster::default(),
-        });
-        let slot = |(check, policy)| Slot::new(check, policy, Arc::clone(&board));
-        let slots: Vec<_> = checks.into_iter().map(slot).collect();
-        let waits_for_nothing = !slots.iter().any(|slot| slot.probes.contains(Probe::Startup));
+        let transitions = Transitions::new(checks.len(), config.history);
+        let events = Arc::new(Events::new(transitions, config.callbacks, config.observers));
+        let executor = Arc::new(Executor::new(config.max_concurrent));
+        let cleaner = Arc::new(Cleaner::new(config.scrub_rules));
+        let runner = |(check, settings)| {
+            let (events, executor) = (Arc::clone(&events), Arc::clone(&executor));
+            CheckRunner::new(check, settings, events, executor, Arc::clone(&cleaner))
+        };
+        let runners: Vec<_> = checks.into_iter().map(runner).collect();
+        let views = |starting| {
+            GROUPS.map(|group| {
+                let runners = runners.iter().enumerate();
+                let member = |(index, runner): (usize, &Arc<CheckRunner>)| {
+                    group.member(index, &runner.info, starting)
+                };
+                Arc::new(View::new(group, runners.filter_map(member).collect(), true))
+            })
+        };
+        let waits = runners.iter().any(|runner| runner.info.probes.contains(Probe::Startup));
         Self {
-            slots,
-            lifecycle: Arc::new(Lifecycle::new(drain_delay, Arc::clone(&board))),
-            board,
-            config,
-            started_up: AtomicBool::new(waits_for_nothing),
-            shared: Default::default(),
-            standing: Mutex::default(),
+            starting_views: views(true),
+            started_views: views(false),
+            lifecycle: Lifecycle::new(config.drain, Arc::clone(&events)),
+            runners,
+            events,
+            executor,
+            deadline: config.deadline,
+            watch_interval: config.watch_interval,
+            termination_log: config.termination_log,
+            started_up: AtomicBool::new(!waits),
+            selections: Selections::default(),
+            grid: Grid::new(),
+            background: BackgroundTasks::new(),
+            tasks: Mutex::default(),
+            signals: Once::new(),
         }
     }
 
-    pub(crate) fn slots(&self) -> &[Arc<Slot>] {
-        &self.slots
+    pub(crate) fn runners(&self) -> &[Arc<CheckRunner>] {
+        &self.runners
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.slots.binary_search_by(|slot| slot.name.as_str().cmp(name)).ok()
+        find(&self.runners, name)
     }
 
-    /// The checks of `scope`. Until the program has started up, readiness includes the startup
-    /// checks: balancers never ask `/startupz`.
-    pub(crate) fn members(&self, scope: Scope) -> Vec<usize> {
-        let starting = !self.has_started_up();
-        let counts = |slot: &Slot| match scope {
-            Scope::All => true,
-            Scope::Probe(Probe::Readiness) => {
-                slot.probes.contains(Probe::Readiness)
-                    || (starting && slot.probes.contains(Probe::Startup))
-            }
-            Scope::Probe(probe) => slot.probes.contains(probe),
-        };
-        (0..self.slots.len()).filter(|index| counts(&self.slots[*index])).collect()
+    /// Every check of `group`.
+    pub(crate) fn group(&self, group: &'static Group) -> Arc<View> {
+        let views = if self.has_started_up() { &self.started_views } else { &self.starting_views };
+        Arc::clone(&views[group.index()])
+    }
+
+    /// The checks of `group` that fulfil the criteria.
+    pub(crate) fn select(
+        &self,
+        group: &'static Group,
+        criteria: &Criteria<'_>,
+    ) -> Result<Arc<View>, SelectError> {
+        if criteria.is_empty() {
+            return Ok(self.group(group));
+        }
+        self.selections.of(&self.runners, group, criteria, !self.has_started_up())
+    }
+
+    /// One check by itself, whether or not the program drains.
+    pub(crate) fn only(&self, index: usize) -> Arc<View> {
+        let member = HEALTH.member(index, &self.runners[index].info, false);
+        self.selections.view(&super::group::ONE_CHECK, member.into_iter().collect())
     }
 
     /// Whether the startup probe has passed once; it asks nothing any more then.
@@ -136,198 +154,235 @@ impl Engine {
         self.started_up.load(Ordering::Acquire)
     }
 
-    /// The unselected report of `scope`. Readers at the same time share one.
-    pub(crate) async fn shared(&self, scope: Scope) -> Arc<Shared> {
+    /// The report of `view`, within the deadline. Readers at the same time share one.
+    pub(crate) async fn snapshot(&self, view: &View, ages: Ages) -> Arc<Snapshot> {
         self.wake();
-        let now = Instant::now();
-        if let Some(shared) = self.still_valid(scope, now) {
-            return shared;
+        let begin = Instant::now();
+        if let Some(snapshot) = view.valid(self.events.revision.now(), begin, ages) {
+            return snapshot;
         }
-        let members = self.asked(scope);
-        let late = self.refresh(&members, now + self.config.deadline).await;
-        let now = Instant::now();
-        if let Some(shared) = self.still_valid(scope, now) {
-            return shared;
-        }
-        let generation = self.board.generation.now();
-        // Startup may have passed meanwhile, and this is what readers after this one share.
-        let members = self.asked(scope);
-        let (report, valid_until) = self.assemble(&members, &late, now, scope.shows_drain());
-        self.latch_startup(scope, &report);
-        let shared = Arc::new(Shared { report, generation, valid_until });
-        *self.cell(scope) = Some(Arc::clone(&shared));
-        shared
-    }
-
-    /// The unselected report of `scope`, put together for this reader alone.
-    pub(crate) async fn report(&self, scope: Scope) -> Report {
-        let members = self.asked(scope);
-        let report = self.report_of(&members, scope.shows_drain()).await;
-        self.latch_startup(scope, &report);
-        report
-    }
-
-    /// The report of some checks only.
-    pub(crate) async fn report_of(&self, members: &[usize], shows_drain: bool) -> Report {
-        self.wake();
-        let late = self.refresh(members, Instant::now() + self.config.deadline).await;
-        self.assemble(members, &late, Instant::now(), shows_drain).0
-    }
-
-    /// What is known of some checks without waiting for any of them.
-    pub(crate) fn known(&self, members: &[usize], shows_drain: bool) -> Report {
-        self.assemble(members, &[], Instant::now(), shows_drain).0
-    }
-
-    /// The checks that an unselected reader of `scope` asks.
-    fn asked(&self, scope: Scope) -> Vec<usize> {
-        if scope == Scope::Probe(Probe::Startup) && self.has_started_up() {
-            return Vec::new();
-        }
-        self.members(scope)
-    }
-
-    /// Transitions from now on. Listening makes the engine evaluate on-demand checks regularly.
-    pub(crate) fn listen(&self) -> Listener {
-        let listener = self.board.transitions.listen();
-        self.board.roster.reconsider();
-        listener
-    }
-
-    /// Starts the runs that are due and waits for them, until `deadline`. Gives back the checks
-    /// that did not make it.
-    async fn refresh(&self, members: &[usize], deadline: Instant) -> Vec<usize> {
-        let now = Instant::now();
-        let demand = |index: &usize| Some((*index, self.slots[*index].demand(now)?));
-        let mut waits: Vec<(usize, Wait)> = members.iter().filter_map(demand).collect();
-        if waits.is_empty() {
-            return Vec::new();
-        }
-        let all = async {
-            for (_, wait) in &mut waits {
-                wait.done().await;
+        let deadline = begin + self.deadline;
+        let mut evaluation = None;
+        for _ in 0..ATTEMPTS {
+            evaluation = self.evaluate(view, Instant::now());
+            let Some(evaluation) = &evaluation else { break };
+            let in_time = timeout_at(deadline, evaluation.done()).await.is_ok();
+            if !in_time || self.is_complete(evaluation) {
+                break;
             }
-        };
-        if timeout_at(deadline, all).await.is_ok() {
-            return Vec::new();
         }
-        let late = waits.iter().filter(|(_, wait)| !wait.is_done());
-        late.map(|(index, _)| *index).collect()
+        let snapshot = view.snapshot(
+            || self.events.revision.now(),
+            ages,
+            evaluation.as_ref(),
+            |now| self.assemble(view, evaluation.as_deref(), now),
+        );
+        self.latch_startup(view, &snapshot.report);
+        snapshot
+    }
+
+    /// What is known of `view` without waiting for anything.
+    pub(crate) fn known(&self, view: &View) -> Report {
+        let now = Instant::now();
+        let answer = |index: usize| self.runners[index].known(now);
+        self.put_together(view, answer)
+    }
+
+    /// Starts the runs that are due, for a reader that does not wait. Does nothing outside a runtime
+    /// where none is known.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn renew(&self) {
+        if self.executor.has_runtime() {
+            self.wake();
+            let now = Instant::now();
+            for runner in &self.runners {
+                runner.demand(now);
+            }
+        }
+    }
+
+    /// The checks of `view` and their states for a reader that sees every result as it comes,
+    /// without waiting.
+    #[cfg(any(feature = "grpc", all(unix, feature = "systemd")))]
+    pub(crate) fn watched(&self, view: &View) -> impl Iterator<Item = (&str, HealthState)> {
+        let now = Instant::now();
+        view.members.iter().map(move |member| {
+            let runner = &self.runners[member.index];
+            let state = runner.watched(now, self.deadline).min(member.worst);
+            (runner.info.name.as_str(), state)
+        })
+    }
+
+    /// How often on-demand checks are evaluated while something listens.
+    #[cfg(any(feature = "grpc", all(unix, feature = "systemd")))]
+    pub(crate) fn watch_interval(&self) -> Duration {
+        self.watch_interval
+    }
+
+    /// Starts the runs that are due, unless a reader has just done so. `Some` is what to wait for.
+    fn evaluate(&self, view: &View, now: Instant) -> Option<Arc<Evaluation>> {
+        // Before the checks are asked: what changes meanwhile makes the next reader ask them again.
+        let revision = self.events.revision.now();
+        if let Some(evaluation) = view.under_way(revision, now) {
+            return Some(evaluation);
+        }
+        let mut same_until = now + SAME_EVALUATION;
+        let mut awaited = Vec::new();
+        for member in &view.members {
+            match self.runners[member.index].demand(now) {
+                Demanded::Run(run) => awaited.push((member.index, run)),
+                Demanded::Known { until } => same_until = same_until.min(until),
+            }
+        }
+        if awaited.is_empty() {
+            return None;
+        }
+        let hold = |index: usize, run, gate: &_| self.runners[index].hold(run, gate);
+        Some(view.evaluation(awaited, revision, same_until, hold))
+    }
+
+    fn is_complete(&self, evaluation: &Evaluation) -> bool {
+        evaluation.is_complete(|index, run| self.runners[index].has_result_of(run))
     }
 
     /// What is known now, and until when that stays so by itself.
     fn assemble(
         &self,
-        members: &[usize],
-        late: &[usize],
+        view: &View,
+        evaluation: Option<&Evaluation>,
         now: Instant,
-        shows_drain: bool,
     ) -> (Report, Instant) {
-        let mut valid_until = now + self.config.deadline;
-        let mut checks = BTreeMap::new();
-        for index in members {
-            let slot = &self.slots[*index];
-            let (answer, until) = slot.answer(now, late.contains(index));
+        let mut valid_until = now + self.deadline;
+        // Both are in the order of the indices.
+        let awaited = evaluation.map_or(&[][..], |evaluation| &evaluation.awaited);
+        let mut awaited = awaited.iter().peekable();
+        let report = self.put_together(view, |index| {
+            let run = awaited.next_if(|(awaited, _)| *awaited == index).map(|(_, run)| *run);
+            let (answer, until) = self.runners[index].answer(now, run);
             valid_until = valid_until.min(until);
-            checks.insert(slot.name.clone(), answer);
-        }
-        if shows_drain && self.lifecycle.is_draining() {
-            let draining = CheckReport::new(HealthState::Unhealthy, "draining");
-            checks.insert(DRAIN_ENTRY.to_owned(), draining);
-        }
-        (Report::of(checks), valid_until)
+            answer
+        });
+        (report, valid_until)
     }
 
-    /// The startup probe passes for good once its whole set is not unhealthy, whoever asked.
-    fn latch_startup(&self, scope: Scope, report: &Report) {
-        let sees_all = matches!(scope, Scope::Probe(Probe::Readiness | Probe::Startup));
+    fn put_together(&self, view: &View, mut answer: impl FnMut(usize) -> CheckReport) -> Report {
+        let mut checks = BTreeMap::new();
+        for member in &view.members {
+            let mut check = answer(member.index);
+            if check.state > member.worst {
+                check.raw_state = Some(check.raw_state.unwrap_or(check.state));
+                check.state = member.worst;
+            }
+            checks.insert(self.runners[member.index].info.name.clone(), check);
+        }
+        let report = Report::new(checks);
+        if view.group.shows_drain && self.lifecycle.is_draining() {
+            report.draining(self.lifecycle.in_flight.counted())
+        } else {
+            report
+        }
+    }
+
+    /// The startup probe passes for good once every check of its whole set has a result and none is
+    /// unhealthy, whichever reader asked.
+    fn latch_startup(&self, view: &View, report: &Report) {
+        let sees_all = view.is_whole && (view.group.latches || view.group.waits_for_startup);
         if !sees_all || self.has_started_up() {
             return;
         }
-        let mut startup = self.slots.iter().filter(|slot| slot.probes.contains(Probe::Startup));
-        let passes = |slot: &Arc<Slot>| {
-            let check = report.checks.get(&slot.name);
-            check.is_some_and(|check| check.state != HealthState::Unhealthy)
+        let mut startup =
+            self.runners.iter().filter(|runner| runner.info.probes.contains(Probe::Startup));
+        let passes = |runner: &Arc<CheckRunner>| {
+            let check = report.checks.get(&runner.info.name);
+            check.is_some_and(|check| {
+                check.checked_at.is_some() && check.state != HealthState::Unhealthy
+            })
         };
-        if startup.all(passes) {
-            self.started_up.store(true, Ordering::Release);
-            self.board.generation.changed();
-            tracing::info!("startup checks have passed");
+        if startup.all(passes) && !self.started_up.swap(true, Ordering::AcqRel) {
+            self.events.changed(true);
+            tracing::info!(target: "servicekit_health", "startup checks have passed");
         }
     }
 
-    fn still_valid(&self, scope: Scope, now: Instant) -> Option<Arc<Shared>> {
-        let generation = self.board.generation.now();
-        let cell = self.cell(scope);
-        let shared = cell.as_ref()?;
-        (shared.generation == generation && now < shared.valid_until).then(|| Arc::clone(shared))
+    /// Transitions from now on. Listening makes the engine evaluate on-demand checks regularly.
+    pub(crate) fn listen(&self) -> Listener {
+        let listener = self.events.transitions.listen();
+        self.background.reconsider();
+        listener
     }
 
-    fn cell(&self, scope: Scope) -> std::sync::MutexGuard<'_, Option<Arc<Shared>>> {
-        self.shared[scope.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    /// The last transitions, newest first.
+    pub(crate) fn history(&self) -> Vec<Transition> {
+        self.events.transitions.history()
     }
 
-    /// Starts the standing tasks that should be there and are not. Needs a runtime.
+    /// Wakes whenever a reported state or message differs from before.
+    pub(crate) fn differences(&self) -> watch::Receiver<()> {
+        self.events.differences()
+    }
+
+    /// Starts the background tasks that should be there and are not. Needs a runtime.
     pub(crate) fn wake(&self) {
-        for place in self.board.roster.missing(|| self.standing_roles()) {
-            let board = Arc::clone(&self.board);
-            let task = match place.role() {
-                Role::Callbacks => {
-                    let calls = board.transitions.listen().call(self.config.callbacks.clone());
-                    tokio::spawn(held(place, calls))
+        for guard in self.background.missing(|| self.wanted_tasks()) {
+            self.events.callbacks.start();
+            let grid = self.grid;
+            let runtime = self.executor.runtime();
+            let task = match guard.kind() {
+                TaskKind::Schedule => {
+                    let background = self.runners.iter().filter(|it| it.settings.is_background());
+                    let runners = background.cloned().collect();
+                    runtime.spawn(run_in_background(guard, runners, grid))
                 }
-                Role::Background(index) => {
-                    tokio::spawn(held(place, run_every(Arc::clone(&self.slots[index]))))
-                }
-                Role::Watch => {
-                    let on_demand = |slot: &&Arc<Slot>| !slot.is_background();
-                    let slots = self.slots.iter().filter(on_demand).cloned().collect();
-                    tokio::spawn(watch(place, slots, board, self.config.watch_interval))
+                TaskKind::Watch => {
+                    let (events, runners) = (Arc::clone(&self.events), self.runners.clone());
+                    runtime.spawn(watch(guard, runners, events, self.watch_interval, grid))
                 }
             };
-            let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-            standing.retain(|task| !task.is_finished());
-            standing.push(task.abort_handle());
+            let mut tasks = lock(&self.tasks);
+            tasks.retain(|task| !task.is_finished());
+            tasks.push(task.abort_handle());
         }
     }
 
-    /// Listeners come first, so that they miss nothing.
-    fn standing_roles(&self) -> Vec<Role> {
-        let has_callbacks = !self.config.callbacks.is_empty();
-        let is_watched = has_callbacks || self.board.transitions.has_listeners();
-        let callbacks = has_callbacks.then_some(Role::Callbacks);
-        let background = (0..self.slots.len()).filter(|index| self.slots[*index].is_background());
-        let watch = is_watched.then_some(Role::Watch);
-        callbacks.into_iter().chain(background.map(Role::Background)).chain(watch).collect()
+    fn wanted_tasks(&self) -> Vec<TaskKind> {
+        let has_background = self.runners.iter().any(|runner| runner.settings.is_background());
+        let schedule = has_background.then_some(TaskKind::Schedule);
+        let watch = self.events.transitions.has_listeners().then_some(TaskKind::Watch);
+        schedule.into_iter().chain(watch).collect()
+    }
+
+    /// Begins to drain.
+    pub(crate) fn drain(&self) {
+        if self.lifecycle.drain() {
+            log_draining();
+            self.write_termination_log();
+        }
+    }
+
+    /// Ends when the server may stop. Begins to listen for signals.
+    pub(crate) async fn shutdown(self: &Arc<Self>) {
+        self.wake();
+        self.signals.call_once(|| signals::listen(self));
+        self.lifecycle.wait_until_over().await;
+        self.write_termination_log();
+    }
+
+    /// Leaves what is known where the kubelet looks for it, if the builder says where.
+    pub(crate) fn write_termination_log(&self) {
+        if let Some(path) = &self.termination_log {
+            let report = self.known(&self.group(&HEALTH));
+            super::termination::write(path, &report, &self.history());
+        }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        for slot in &self.slots {
-            slot.abort();
+        for runner in &self.runners {
+            runner.abort();
         }
-        self.lifecycle.abort();
-        for task in self.standing.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        for task in &*lock(&self.tasks) {
             task.abort();
-        }
-    }
-}
-
-async fn held(place: Place, task: impl Future<Output = ()>) {
-    let _place = place;
-    task.await;
-}
-
-/// Evaluates the on-demand checks regularly, for as long as somebody listens.
-async fn watch(mut place: Place, slots: Vec<Arc<Slot>>, board: Arc<Board>, every: Duration) {
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !place.leave_unless(|| board.transitions.has_listeners()) {
-        ticks.tick().await;
-        let now = Instant::now();
-        for slot in &slots {
-            drop(slot.demand(now));
         }
     }
 }

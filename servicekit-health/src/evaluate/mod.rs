@@ -1,16 +1,30 @@
-//! The second floor: what is known of the checks.
+//! The third floor: what is known of the checks.
 //!
-//! The model is what goes out, the state is what is known of one check, a slot is one check at
-//! work, and the engine is all of them. Nothing here knows HTTP.
+//! A state is what is known of one check, a runner is one check at work, a view is a set of checks
+//! that readers ask for, and the engine is all of them. Nothing here knows HTTP.
 
-pub(crate) mod engine;
-mod generation;
-pub(crate) mod lifecycle;
-pub(crate) mod model;
-pub(crate) mod scrub;
-pub(crate) mod slot;
-pub(crate) mod standing;
+mod answer;
+mod background;
 #[cfg(test)]
-mod standing_tests;
+mod background_tests;
+pub(crate) mod callbacks;
+pub(crate) mod clean;
+pub(crate) mod engine;
+pub(crate) mod events;
+mod executor;
+pub(crate) mod group;
+pub(crate) mod lifecycle;
+mod log;
+mod reported;
+mod revision;
+mod run;
+pub(crate) mod runner;
+mod schedule;
+pub(crate) mod selection;
+pub(crate) mod settings;
+mod signals;
 pub(crate) mod state;
+mod termination;
+mod thread;
 pub(crate) mod transitions;
+pub(crate) mod view;

@@ -5,42 +5,13 @@
 //! whether one should be run, the engine does it and reports back.
 
 use std::cmp::Ordering;
-use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::model::{CheckReport, CheckResult, HealthState, Transition};
-
-/// A result older than this is not shown in place of one that is late.
-const STALE_LIMIT: Duration = Duration::from_secs(30);
-
-/// A background check is believed for this many intervals after its newest result.
-const MISSED_INTERVALS: u32 = 3;
-
-/// How long a cancelled async run may take to be dropped before readers are told it still runs.
-const CANCEL_GRACE: Duration = Duration::from_millis(10);
-
-/// The settings of one check, with the builder's defaults filled in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Policy {
-    pub(crate) on_error: HealthState,
-    pub(crate) timeout: Duration,
-    pub(crate) mode: Mode,
-    pub(crate) failure_threshold: NonZeroU32,
-    pub(crate) success_threshold: NonZeroU32,
-    /// The run cannot be cancelled.
-    pub(crate) blocking: bool,
-}
-
-/// When a check runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// When a reader finds the newest result older than `cache`.
-    OnDemand { cache: Duration },
-    /// By itself; readers only read.
-    Background { interval: Duration },
-}
+use super::reported::ReportedState;
+use super::settings::{Mode, ResolvedSettings};
+use crate::model::{CheckResult, HealthState, Transition};
 
 /// One moment on both clocks: the monotonic one to measure with, the wall's to show.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +23,15 @@ pub(crate) struct Moment {
 impl Moment {
     pub(crate) fn now() -> Self {
         Self { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// What the wall clock of this moment says of another one. Counted on the monotonic clock, so
+    /// that a wall clock which was set back puts no event after a later one.
+    pub(super) fn wall_of(self, other: Instant) -> Option<SystemTime> {
+        match other.checked_duration_since(self.instant) {
+            Some(after) => self.wall.checked_add(after),
+            None => self.wall.checked_sub(self.instant - other),
+        }
     }
 }
 
@@ -66,40 +46,48 @@ pub(crate) enum Demand {
     Start,
 }
 
-#[derive(Debug)]
-pub(crate) struct CheckState {
-    policy: Policy,
-    run: Option<LiveRun>,
-    newest: Option<Finished>,
-    reported: Option<Reported>,
-    streak: Streak,
-    consecutive_failures: u32,
-    /// How many there were in a row before the newest success.
-    past_failures: u32,
-    last_success: Option<SystemTime>,
+/// What a result changed.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// The change of the reported state, if there is one.
+    pub(crate) transition: Option<Transition>,
+    /// Whether the reported state or message differs from before.
+    pub(crate) differs: bool,
+    /// How long the run took.
+    pub(crate) took: Duration,
 }
 
-/// A run that has the check's only slot.
+#[derive(Debug)]
+pub(crate) struct CheckState {
+    pub(super) settings: ResolvedSettings,
+    pub(super) run: Option<LiveRun>,
+    /// The run that brought the newest result.
+    newest_run: u64,
+    pub(super) newest: Option<LastResult>,
+    pub(super) reported: Option<ReportedState>,
+    streak: Streak,
+    pub(super) consecutive_failures: u32,
+    /// How many there were in a row before the newest success.
+    past_failures: u32,
+    pub(super) last_success: Option<Instant>,
+}
+
+/// The one run of a check that may be under way.
 #[derive(Clone, Copy, Debug)]
-struct LiveRun {
+pub(super) struct LiveRun {
     id: u64,
     started: Instant,
-    timed_out: bool,
+    /// It waits until fewer runs are under way. Its timeout has not begun.
+    waits_for_permit: bool,
+    pub(super) timed_out: bool,
 }
 
 /// The newest result, before thresholds.
 #[derive(Debug)]
-struct Finished {
-    result: CheckResult,
-    at: Moment,
-    took: Duration,
-}
-
-/// The state that readers are told, and the newest result that was of that state.
-#[derive(Debug)]
-struct Reported {
-    result: CheckResult,
-    since: Moment,
+pub(super) struct LastResult {
+    pub(super) result: CheckResult,
+    pub(super) at: Moment,
+    pub(super) took: Duration,
 }
 
 /// How many results in a row lay on one side of the reported state.
@@ -110,10 +98,11 @@ struct Streak {
 }
 
 impl CheckState {
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(settings: ResolvedSettings) -> Self {
         Self {
-            policy,
+            settings,
             run: None,
+            newest_run: 0,
             newest: None,
             reported: None,
             streak: Streak::default(),
@@ -125,8 +114,10 @@ impl CheckState {
 
     /// What a reader at `now` has to do before it asks for the [`answer`](Self::answer).
     pub(crate) fn demand(&self, now: Instant) -> Demand {
-        match (self.policy.mode, self.run) {
-            (Mode::Background { .. }, _) if self.newest.is_none() => Demand::Join,
+        match (self.settings.mode, self.run) {
+            // Its first run may not have begun.
+            (Mode::Background { .. }, None) if self.newest.is_none() => Demand::Start,
+            (Mode::Background { .. }, Some(_)) if self.newest.is_none() => Demand::Join,
             (Mode::Background { .. }, _) => Demand::Answer,
             (Mode::OnDemand { .. }, _) if self.is_fresh(now) => Demand::Answer,
             (Mode::OnDemand { .. }, None) => Demand::Start,
@@ -135,9 +126,20 @@ impl CheckState {
         }
     }
 
-    /// Whether a run has the slot, however long it has had it.
-    pub(crate) fn is_running(&self) -> bool {
-        self.run.is_some()
+    /// The run that is under way, however long it has been.
+    pub(crate) fn live_run(&self) -> Option<u64> {
+        self.run.map(|run| run.id)
+    }
+
+    /// The run that is under way and has no result yet.
+    pub(crate) fn awaited_run(&self) -> Option<u64> {
+        self.run.filter(|run| !run.timed_out).map(|run| run.id)
+    }
+
+    /// When the run that has no result yet was started.
+    #[cfg(any(feature = "grpc", all(unix, feature = "systemd")))]
+    pub(crate) fn awaited_since(&self) -> Option<Instant> {
+        self.run.filter(|run| !run.timed_out).map(|run| run.started)
     }
 
     /// Whether there has been no result yet.
@@ -145,180 +147,167 @@ impl CheckState {
         self.newest.is_none()
     }
 
-    /// A run starts. There must be none.
-    pub(crate) fn on_start(&mut self, id: u64, now: Instant) {
-        debug_assert!(self.run.is_none(), "at most one live run of a check");
-        self.run = Some(LiveRun { id, started: now, timed_out: false });
+    /// Whether the run `id`, or one after it, brought a result.
+    pub(crate) fn has_result_of(&self, id: u64) -> bool {
+        self.newest_run >= id
     }
 
-    /// The live run came to `result`. It keeps the slot until [`on_release`](Self::on_release).
+    /// How long the live run has been over its timeout.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Duration> {
+        let run = self.run.filter(|run| !run.waits_for_permit)?;
+        now.checked_duration_since(run.started + self.settings.timeout)
+    }
+
+    /// A run starts. There must be none. The ids of a check's runs grow, from 1.
+    pub(crate) fn on_start(&mut self, id: u64, now: Instant, waits_for_permit: bool) {
+        debug_assert!(self.run.is_none(), "at most one live run of a check");
+        self.run = Some(LiveRun { id, started: now, waits_for_permit, timed_out: false });
+    }
+
+    /// The run `id` has waited for its permit and begins now.
+    pub(crate) fn on_permit(&mut self, id: u64, now: Instant) {
+        if let Some(run) = self.run.as_mut().filter(|run| run.id == id) {
+            run.started = now;
+            run.waits_for_permit = false;
+        }
+    }
+
+    /// The run `id` has this result, and is over.
+    ///
+    /// `None` where the result is not wanted any more: the run timed out, or was given up.
     pub(crate) fn on_result(
         &mut self,
         check: &str,
+        id: u64,
         result: CheckResult,
         now: Moment,
-    ) -> Option<Transition> {
-        let took = self.run.map_or(Duration::ZERO, |run| now.instant - run.started);
-        let failures = self.count(&result, now);
-        let transition = self.report_or_hold_back(&result, now).map(|left| Transition {
+    ) -> Option<Recorded> {
+        let run = self.run.take_if(|run| run.id == id && !run.timed_out)?;
+        Some(self.record(check, run, result, now))
+    }
+
+    /// The run `id` exceeded its timeout, which is its result; it may still be under way.
+    pub(crate) fn on_timeout(&mut self, check: &str, id: u64, now: Moment) -> Option<Recorded> {
+        let run = self.run.as_mut().filter(|run| run.id == id && !run.timed_out)?;
+        run.timed_out = true;
+        let run = *run;
+        let result = self.settings.failure(format!("timed out after {:?}", self.settings.timeout));
+        Some(self.record(check, run, result, now))
+    }
+
+    fn record(&mut self, check: &str, run: LiveRun, result: CheckResult, now: Moment) -> Recorded {
+        let before = self.reported.as_ref().map(|it| (it.state(), it.since(), it.message()));
+        let failures = self.count(&result, now.instant);
+        let reported = self.report_or_hold_back(&result, now.instant);
+        let to = reported.state();
+        let differs = match &before {
+            Some((state, _, message)) => *state != to || *message != reported.message(),
+            None => true,
+        };
+        let changes = match &before {
+            Some((from, ..)) => *from != to,
+            // A check that starts out healthy is no news.
+            None => to != HealthState::Healthy,
+        };
+        let transition = changes.then(|| Transition {
             check: check.to_owned(),
-            from: left.result.state,
-            to: result.state,
+            from: before.as_ref().map(|(from, ..)| *from),
+            to,
             message: result.message.clone(),
-            lasted: now.instant - left.since.instant,
+            at: now.wall,
+            lasted: before.as_ref().map(|(_, since, _)| now.instant - *since),
             failures,
             missed: 0,
         });
-        self.newest = Some(Finished { result, at: now, took });
-        transition
+        let took = now.instant.saturating_duration_since(run.started);
+        self.newest_run = run.id;
+        self.newest = Some(LastResult { result, at: now, took });
+        Recorded { transition, differs, took }
     }
 
     /// Gives back how many results in a row were not healthy: up to and with this one, or before
     /// the healthy ones that it ends.
-    fn count(&mut self, result: &CheckResult, now: Moment) -> u32 {
+    fn count(&mut self, result: &CheckResult, now: Instant) -> u32 {
         if result.state != HealthState::Healthy {
             self.consecutive_failures = self.consecutive_failures.saturating_add(1);
             return self.consecutive_failures;
         }
-        self.last_success = Some(now.wall);
+        self.last_success = Some(now);
         if self.consecutive_failures > 0 {
             self.past_failures = std::mem::take(&mut self.consecutive_failures);
         }
         self.past_failures
     }
 
-    /// Applies the thresholds. Gives back what was reported until now where its state changed.
-    fn report_or_hold_back(&mut self, result: &CheckResult, now: Moment) -> Option<Reported> {
-        let Some(reported) = &mut self.reported else {
-            self.reported = Some(Reported { result: result.clone(), since: now });
-            return None;
-        };
+    /// Applies the thresholds. Gives back what is reported from now on.
+    fn report_or_hold_back(&mut self, result: &CheckResult, now: Instant) -> &ReportedState {
+        let is_first = self.reported.is_none();
+        let reported = self.reported.get_or_insert_with(|| ReportedState::new(result, now));
+        if is_first {
+            return reported;
+        }
         let change = match result.state.cmp(&reported.result.state) {
             Ordering::Equal => {
                 self.streak = Streak::default();
                 reported.result = result.clone();
-                return None;
+                return reported;
             }
             Ordering::Greater => {
                 let worse = self.streak.worse + 1;
                 self.streak = Streak { worse, better: 0 };
-                worse >= self.policy.failure_threshold.get()
+                worse >= self.settings.failure_threshold.get()
             }
             Ordering::Less => {
                 let better = self.streak.better + 1;
                 self.streak = Streak { worse: 0, better };
-                better >= self.policy.success_threshold.get()
+                better >= self.settings.success_threshold.get()
             }
         };
-        change.then(|| {
+        if change {
             self.streak = Streak::default();
-            std::mem::replace(reported, Reported { result: result.clone(), since: now })
+            // What was escalated to unhealthy and now is so by itself goes on being so.
+            let goes_on = reported.state() == result.state;
+            let since = if goes_on { reported.since() } else { now };
+            *reported = ReportedState::new(result, since);
+        }
+        reported
+    }
+
+    /// Reports unhealthy what has been reported degraded for as long as the check allows. Readers
+    /// call this before they ask for the [`answer`](Self::answer).
+    pub(crate) fn escalate(
+        &mut self,
+        check: &str,
+        now: Instant,
+        wall: impl FnOnce() -> SystemTime,
+    ) -> Option<Transition> {
+        let end = self.escalates().filter(|end| now >= *end)?;
+        let reported = self.reported.as_mut()?;
+        let lasted = end - reported.since();
+        reported.escalate(end);
+        Some(Transition {
+            check: check.to_owned(),
+            from: Some(HealthState::Degraded),
+            to: HealthState::Unhealthy,
+            message: reported.message(),
+            at: wall(),
+            lasted: Some(lasted),
+            failures: self.consecutive_failures,
+            missed: 0,
         })
     }
 
-    /// The live run exceeded its timeout, which is the result given back; the slot stays taken.
-    pub(crate) fn on_timeout(&mut self) -> CheckResult {
-        if let Some(run) = &mut self.run {
-            run.timed_out = true;
-        }
-        let message = format!("timed out after {:?}", self.policy.timeout);
-        CheckResult::new(self.policy.on_error).with_message(message)
+    /// When the reported state will have been degraded for too long.
+    pub(super) fn escalates(&self) -> Option<Instant> {
+        let reported = self.reported.as_ref()?;
+        (reported.state() == HealthState::Degraded).then_some(())?;
+        Some(reported.since() + self.settings.unhealthy_after?)
     }
 
-    /// The run `id` is over and gives up the slot.
+    /// The run `id` is over, with a result or without one.
     pub(crate) fn on_release(&mut self, id: u64) {
         self.run.take_if(|run| run.id == id);
     }
-
-    /// The answer for a reader at `now`; `late` if its deadline passed before the live run ended.
-    pub(crate) fn answer(&self, now: Instant, late: bool) -> CheckReport {
-        let mut report = match &self.newest {
-            None => self.failing("no result yet".to_owned()),
-            Some(newest) => self.believed(newest, now, late),
-        };
-        if late && self.newest.is_none() {
-            report.message = Some("no result within the deadline".to_owned());
-        }
-        if let Some(newest) = &self.newest {
-            report.checked_at = Some(newest.at.wall);
-            report.age = Some(now - newest.at.instant);
-            report.duration = Some(newest.took);
-        }
-        report.consecutive_failures = self.consecutive_failures;
-        report.last_success = self.last_success;
-        report
-    }
-
-    /// What can be said at `now`, given that there is a result.
-    fn believed(&self, newest: &Finished, now: Instant, late: bool) -> CheckReport {
-        let age = now - newest.at.instant;
-        if let Some(run) = self.run.filter(|run| run.timed_out && !self.is_fresh(now)) {
-            return self.failing(format!("still running for {}", seconds(now - run.started)));
-        }
-        if self.expires(newest).is_some_and(|end| now > end) {
-            return self.failing(format!("no result for {}", seconds(age)));
-        }
-        if late && age >= STALE_LIMIT {
-            return self.failing(format!(
-                "no result within the deadline, the last one is {} old",
-                seconds(age)
-            ));
-        }
-        let reported = self.reported.as_ref().map_or(&newest.result, |it| &it.result);
-        let held_back = newest.result.state != reported.state;
-        CheckReport {
-            state: reported.state,
-            message: reported.message.clone(),
-            details: reported.details.clone(),
-            raw_state: held_back.then_some(newest.result.state),
-            raw_message: newest.result.message.clone().filter(|_| held_back),
-            since: self.reported.as_ref().map(|it| it.since.wall),
-            stale: late,
-            ..CheckReport::default()
-        }
-    }
-
-    /// An answer that is no result: it takes `on_error`, and counts for nothing.
-    fn failing(&self, message: String) -> CheckReport {
-        CheckReport::new(self.policy.on_error, message)
-    }
-
-    /// Until when the answer of `now` stays the same unless something happens; `now` if it moves.
-    pub(crate) fn valid_until(&self, now: Instant) -> Instant {
-        match (&self.newest, self.run) {
-            (None, _) => now,
-            (Some(newest), Some(run)) if run.timed_out => self.fresh_until(newest).max(now),
-            (Some(newest), _) => self.expires(newest).unwrap_or_else(|| self.fresh_until(newest)),
-        }
-    }
-
-    fn is_fresh(&self, now: Instant) -> bool {
-        self.newest.as_ref().is_some_and(|newest| now < self.fresh_until(newest))
-    }
-
-    /// When readers want something newer than `newest`.
-    fn fresh_until(&self, newest: &Finished) -> Instant {
-        let window = match self.policy.mode {
-            Mode::OnDemand { cache } => cache,
-            Mode::Background { interval } => interval,
-        };
-        let being_dropped = !self.policy.blocking && self.run.is_some_and(|run| run.timed_out);
-        let grace = if being_dropped { CANCEL_GRACE } else { Duration::ZERO };
-        newest.at.instant + window.max(grace)
-    }
-
-    /// When `newest` stops being believed, for a background check.
-    fn expires(&self, newest: &Finished) -> Option<Instant> {
-        match self.policy.mode {
-            Mode::OnDemand { .. } => None,
-            Mode::Background { interval } => Some(newest.at.instant + interval * MISSED_INTERVALS),
-        }
-    }
-}
-
-/// `12.3s`
-fn seconds(duration: Duration) -> String {
-    format!("{:.1}s", duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `CheckState` against a model of it, written from the contract: random results, waits and
 //! readers, and runs that outlive their timeout because nothing can cancel them.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 
@@ -23,6 +25,7 @@ struct Settings {
     on_error: HealthState,
     failure_threshold: NonZeroU32,
     success_threshold: NonZeroU32,
+    unhealthy_after: Option<Duration>,
 }
 
 fn state() -> impl Strategy<Value = HealthState> {
@@ -38,13 +41,17 @@ fn settings() -> impl Strategy<Value = Settings> {
     ];
     let threshold = || (1..4u32).prop_map(|results| NonZeroU32::new(results).unwrap());
     let on_error = prop_oneof![Just(Degraded), Just(Unhealthy)];
-    (1..1_000u64, mode, on_error, threshold(), threshold()).prop_map(
-        |(timeout, mode, on_error, failure_threshold, success_threshold)| Settings {
-            timeout,
-            mode,
-            on_error,
-            failure_threshold,
-            success_threshold,
+    let unhealthy_after = prop::option::of((1..3_000u64).prop_map(Duration::from_millis));
+    (1..1_000u64, mode, on_error, threshold(), threshold(), unhealthy_after).prop_map(
+        |(timeout, mode, on_error, failure_threshold, success_threshold, unhealthy_after)| {
+            Settings {
+                timeout,
+                mode,
+                on_error,
+                failure_threshold,
+                success_threshold,
+                unhealthy_after,
+            }
         },
     )
 }
@@ -95,7 +102,13 @@ struct Model {
     /// How many results there were when the reported state began.
     changed: usize,
     reported: Option<HealthState>,
+    /// When the reported state, degraded for too long, was first reported unhealthy.
+    escalated: Option<u64>,
+    /// Since when it had been, where it has become unhealthy by itself.
+    goes_on_since: Option<u64>,
 }
+
+type Change = (Option<HealthState>, HealthState, Option<u64>);
 
 #[derive(Clone, Debug)]
 struct Found {
@@ -106,16 +119,16 @@ struct Found {
 }
 
 impl Model {
-    /// The state of readers after one more result, and how long the state before it lasted if it
-    /// is another one.
-    fn find(&mut self, state: HealthState, message: String) -> Option<(HealthState, u64)> {
+    /// Takes in one more result. Gives back the transition: from which state to which, and how long
+    /// the former lasted.
+    fn find(&mut self, state: HealthState, message: String) -> Option<Change> {
         let took = self.now - self.run.unwrap();
         self.results.push(Found { at: self.now, state, message, took });
         let Some(reported) = self.reported else {
             // The first result sets the state at once.
             self.reported = Some(state);
             self.changed = 1;
-            return None;
+            return (state != Healthy).then_some((None, state, None));
         };
         let newest_first = || self.results[self.changed..].iter().rev();
         let worse = newest_first().take_while(|it| it.state > reported).count();
@@ -124,14 +137,34 @@ impl Model {
         if worse < failure_threshold.get() as usize && better < success_threshold.get() as usize {
             return None;
         }
-        let since = self.since();
+        let (shown, since) = (self.shown(), self.since());
         self.reported = Some(state);
         self.changed = self.results.len();
-        Some((reported, self.now - since))
+        let escalated = self.escalated.take();
+        if shown == state {
+            // It was reported unhealthy for being degraded for too long.
+            self.goes_on_since = escalated;
+            return None;
+        }
+        self.goes_on_since = None;
+        Some((Some(shown), state, Some(self.now - since)))
+    }
+
+    /// What is reported, after thresholds and escalation.
+    fn shown(&self) -> HealthState {
+        if self.escalated.is_some() { Unhealthy } else { self.reported.unwrap() }
     }
 
     fn since(&self) -> u64 {
-        self.results[self.changed - 1].at
+        let begin = self.results[self.changed - 1].at;
+        self.escalated.or(self.goes_on_since).unwrap_or(begin)
+    }
+
+    /// When the reported state will have been degraded for too long.
+    fn escalates(&self) -> Option<u64> {
+        let after = self.settings.unhealthy_after?;
+        let is_degraded = self.reported == Some(Degraded) && self.escalated.is_none();
+        is_degraded.then(|| self.since() + u64::try_from(after.as_millis()).unwrap())
     }
 
     fn failures(&self) -> u32 {
@@ -161,6 +194,9 @@ impl Model {
 
     fn demand(&self) -> Demand {
         match self.settings.mode {
+            Mode::Background { .. } if self.results.is_empty() && self.run.is_none() => {
+                Demand::Start
+            }
             Mode::Background { .. } if self.results.is_empty() => Demand::Join,
             Mode::Background { .. } => Demand::Answer,
             Mode::OnDemand { .. } if self.is_fresh() => Demand::Answer,
@@ -178,45 +214,48 @@ impl Model {
             return failing(late_or_not.to_owned());
         };
         let age = self.now - newest.at;
-        if let Some(start) = self.run
-            && self.timed_out
-            && !self.is_fresh()
-        {
-            return failing(format!("still running for {}", seconds_of(self.now - start)));
+        let of = Duration::from_millis;
+        if self.run.is_some() && self.timed_out && !self.is_fresh() {
+            let timeout = of(self.settings.timeout);
+            return failing(format!("still running after its timeout of {timeout:?}"));
         }
+        let limit = (3 * self.window()).max(self.window() + self.settings.timeout);
         if let Mode::Background { .. } = self.settings.mode
-            && age > 3 * self.window()
+            && age > limit
         {
-            return failing(format!("no result for {}", seconds_of(age)));
+            return failing(format!("no result for more than {:?}", of(limit)));
         }
         if late && age >= 30_000 {
-            return failing(format!(
-                "no result within the deadline, the last one is {} old",
-                seconds_of(age)
-            ));
+            let text = "no result within the deadline, and the last one is older than 30s";
+            return failing(text.to_owned());
         }
         let reported = self.reported.unwrap();
         // The message is that of the newest result of the reported state, since it began.
         let of_state = self.results[self.changed - 1..].iter().rev();
         let found = of_state.clone().find(|it| it.state == reported).unwrap();
-        (reported, found.message.clone(), late)
+        let message = match self.escalated {
+            Some(_) => {
+                format!(
+                    "degraded for {:?}: {}",
+                    self.settings.unhealthy_after.unwrap(),
+                    found.message
+                )
+            }
+            None => found.message.clone(),
+        };
+        (self.shown(), message, late)
     }
-}
-
-/// `12.3s`
-#[expect(clippy::cast_precision_loss, reason = "a test does not last that long")]
-fn seconds_of(millis: u64) -> String {
-    format!("{:.1}s", millis as f64 / 1e3)
 }
 
 impl Pair {
     fn new(settings: Settings) -> Self {
-        let policy = Policy {
+        let resolved = ResolvedSettings {
             on_error: settings.on_error,
             timeout: Duration::from_millis(settings.timeout),
             mode: settings.mode,
             failure_threshold: settings.failure_threshold,
             success_threshold: settings.success_threshold,
+            unhealthy_after: settings.unhealthy_after,
             blocking: true,
         };
         let model = Model {
@@ -228,8 +267,10 @@ impl Pair {
             results: Vec::new(),
             changed: 0,
             reported: None,
+            escalated: None,
+            goes_on_since: None,
         };
-        Self { settings, state: CheckState::new(policy), model, begin: Moment::now() }
+        Self { settings, state: CheckState::new(resolved), model, begin: Moment::now() }
     }
 
     fn at(&self, millis: u64) -> Moment {
@@ -261,13 +302,12 @@ impl Pair {
             && start + self.settings.timeout <= until
         {
             self.model.now = start + self.settings.timeout;
-            let result = self.state.on_timeout();
+            self.escalate()?;
+            let recorded = self.state.on_timeout("check", self.model.runs, self.now());
             let message =
                 format!("timed out after {:?}", self.now().instant - self.at(start).instant);
-            prop_assert_eq!(result.state, self.settings.on_error);
-            prop_assert_eq!(result.message.as_deref(), Some(&*message));
             self.model.timed_out = true;
-            self.record(result)?;
+            self.recorded(recorded, self.settings.on_error, message)?;
             self.compare()?;
         }
         self.model.now = until;
@@ -275,19 +315,20 @@ impl Pair {
     }
 
     fn ask(&mut self) -> Result<(), TestCaseError> {
+        self.escalate()?;
         let now = self.now().instant;
         let demand = self.state.demand(now);
         prop_assert_eq!(demand, self.model.demand());
         let starts = match self.settings.mode {
             Mode::OnDemand { .. } => demand == Demand::Start,
-            Mode::Background { .. } => !self.state.is_running(),
+            Mode::Background { .. } => self.state.live_run().is_none(),
         };
         prop_assert!(!(starts && self.model.run.is_some()), "a second live run");
         if starts {
             self.model.runs += 1;
             self.model.run = Some(self.model.now);
             self.model.timed_out = false;
-            self.state.on_start(self.model.runs, now);
+            self.state.on_start(self.model.runs, now, false);
         }
         Ok(())
     }
@@ -297,36 +338,62 @@ impl Pair {
         if self.model.run.is_none() {
             return Ok(());
         }
-        if !self.model.timed_out {
-            let message = format!("run {}", self.model.runs);
-            self.record(CheckResult::new(found).with_message(message))?;
+        let run = self.model.runs;
+        let message = format!("run {run}");
+        let result = CheckResult::new(found).with_message(message.clone());
+        let recorded = self.state.on_result("check", run, result, self.now());
+        if self.model.timed_out {
+            prop_assert!(recorded.is_none(), "a late result was taken");
+        } else {
+            self.recorded(recorded, found, message)?;
+            prop_assert!(self.state.live_run().is_none(), "a run with a result is over");
         }
         // The releases of runs before it come to nothing.
         self.state.on_release(self.model.runs - 1);
-        prop_assert!(self.state.is_running());
+        prop_assert_eq!(self.state.live_run().is_some(), self.model.timed_out);
         self.state.on_release(self.model.runs);
-        prop_assert!(!self.state.is_running());
+        prop_assert!(self.state.live_run().is_none());
         self.model.run = None;
         self.model.timed_out = false;
         Ok(())
     }
 
-    fn record(&mut self, result: CheckResult) -> Result<(), TestCaseError> {
-        let (state, message) = (result.state, result.message.clone().unwrap_or_default());
-        let transition = self.state.on_result("check", result, self.now());
+    fn recorded(
+        &mut self,
+        recorded: Option<Recorded>,
+        state: HealthState,
+        message: String,
+    ) -> Result<(), TestCaseError> {
+        let transition = recorded.expect("the live run's result").transition;
         let change = self.model.find(state, message.clone());
         prop_assert_eq!(transition.is_some(), change.is_some(), "{:?}", transition);
-        if let (Some(transition), Some((from, lasted))) = (transition, change) {
-            prop_assert_eq!((transition.from, transition.to), (from, state));
+        if let (Some(transition), Some((from, to, lasted))) = (transition, change) {
+            prop_assert_eq!((transition.from, transition.to), (from, to));
             prop_assert_eq!(transition.message, Some(message));
-            prop_assert_eq!(transition.lasted, Duration::from_millis(lasted));
+            prop_assert_eq!(transition.lasted, lasted.map(Duration::from_millis));
             prop_assert_eq!(transition.failures, self.model.failures_of_change());
         }
         Ok(())
     }
 
+    /// A reader or the watcher looks whether the state has been degraded for too long.
+    fn escalate(&mut self) -> Result<(), TestCaseError> {
+        let Moment { instant, wall } = self.now();
+        let transition = self.state.escalate("check", instant, || wall);
+        let due = self.model.escalates().filter(|end| self.model.now >= *end);
+        prop_assert_eq!(transition.is_some(), due.is_some());
+        if let (Some(transition), Some(end)) = (transition, due) {
+            let lasted = Duration::from_millis(end - self.model.since());
+            prop_assert_eq!((transition.from, transition.to), (Some(Degraded), Unhealthy));
+            prop_assert_eq!(transition.lasted, Some(lasted));
+            self.model.escalated = Some(end);
+        }
+        Ok(())
+    }
+
     /// What readers are told now, in time and late.
-    fn compare(&self) -> Result<(), TestCaseError> {
+    fn compare(&mut self) -> Result<(), TestCaseError> {
+        self.escalate()?;
         let now = self.now().instant;
         for late in [false, true] {
             let told = self.state.answer(now, late);
@@ -342,7 +409,7 @@ impl Pair {
             prop_assert_eq!(told.last_success, success.map(|it| self.at(it.at).wall));
             if let Some(since) = told.since {
                 prop_assert_eq!(since, self.at(self.model.since()).wall);
-                let held_back = newest.filter(|it| Some(it.state) != self.model.reported);
+                let held_back = newest.filter(|it| it.state != self.model.shown());
                 prop_assert_eq!(told.raw_state, held_back.map(|it| it.state));
                 prop_assert_eq!(told.raw_message, held_back.map(|it| it.message.clone()));
             }

@@ -2,58 +2,43 @@
 
 use axum::http::{HeaderMap, header};
 
-/// The forms of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Our own JSON.
-    Json,
-    /// `draft-inadarei-api-health-check-06`.
-    HealthJson,
-    /// Lines in the style of the Kubernetes API server.
-    Text,
+use super::formats::FORMATS;
+
+/// How many ranges are read. A browser sends eight; reading thousands would only cost time.
+const MAX_RANGES: usize = 32;
+
+/// A type and its subtype.
+type MediaType = (&'static str, &'static str);
+
+/// The position of the format that a client prefers; JSON where it likes none of them.
+pub(crate) fn negotiate(headers: &HeaderMap) -> usize {
+    preferred(headers, FORMATS.map(|format| format.media_type))
 }
 
-impl Format {
-    /// Every format, in the order of our own preference.
-    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::HealthJson, Self::Text];
-
-    const fn media_type(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Json => ("application", "json"),
-            Self::HealthJson => ("application", "health+json"),
-            Self::Text => ("text", "plain"),
+/// The position among `offers` of what a client prefers; the first where it likes none of them.
+pub(crate) fn preferred<const N: usize>(headers: &HeaderMap, offers: [MediaType; N]) -> usize {
+    if !headers.contains_key(header::ACCEPT) {
+        return 0;
+    }
+    let mut ranges = Vec::new();
+    let values = headers.get_all(header::ACCEPT).iter();
+    // What is no text names no media type.
+    let texts = values.map(|value| value.to_str().unwrap_or_default());
+    for range in texts.flat_map(|text| text.split(',')).take(MAX_RANGES) {
+        ranges.extend(Range::parse(range));
+    }
+    let quality = |offer: MediaType| {
+        let best = ranges.iter().filter(|range| range.specificity(offer) > 0);
+        best.max_by_key(|range| range.specificity(offer)).map_or(0, |range| range.quality)
+    };
+    let mut chosen = (0, quality(offers[0]));
+    for (position, offer) in offers.into_iter().enumerate().skip(1) {
+        let quality = quality(offer);
+        if quality > chosen.1 {
+            chosen = (position, quality);
         }
     }
-
-    pub(crate) const fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::HealthJson => "application/health+json",
-            Self::Text => "text/plain; charset=utf-8",
-        }
-    }
-
-    /// The format a client likes best; JSON where it likes none of them.
-    pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
-        let mut ranges = Vec::new();
-        for value in headers.get_all(header::ACCEPT) {
-            // What is no text names no media type.
-            let text = value.to_str().unwrap_or_default();
-            ranges.extend(text.split(',').filter_map(Range::parse));
-        }
-        let quality = |format: Self| {
-            let best = ranges.iter().filter(|range| range.specificity(format) > 0);
-            best.max_by_key(|range| range.specificity(format)).map_or(0, |range| range.quality)
-        };
-        let mut chosen = (Self::Json, quality(Self::Json));
-        for format in Self::ALL {
-            let quality = quality(format);
-            if quality > chosen.1 {
-                chosen = (format, quality);
-            }
-        }
-        chosen.0
-    }
+    chosen.0
 }
 
 /// One media range, `text/*;q=0.5`.
@@ -81,9 +66,8 @@ impl<'a> Range<'a> {
         Some(Self { main, sub, quality })
     }
 
-    /// How exactly this range names the format; 0 if it does not.
-    fn specificity(&self, format: Format) -> u8 {
-        let (main, sub) = format.media_type();
+    /// How exactly this range names the media type; 0 if it does not.
+    fn specificity(&self, (main, sub): MediaType) -> u8 {
         match (self.main, self.sub) {
             ("*", "*") => 1,
             (range, "*") if range.eq_ignore_ascii_case(main) => 2,
@@ -115,53 +99,64 @@ mod tests {
 
     use super::*;
 
-    fn negotiated(accept: &str) -> Format {
+    const JSON: &str = "json";
+    const HEALTH_JSON: &str = "health+json";
+    const TEXT: &str = "plain";
+
+    fn negotiated(accept: &str) -> &'static str {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_bytes(accept.as_bytes()).unwrap());
-        Format::negotiate(&headers)
+        FORMATS[negotiate(&headers)].media_type.1
+    }
+
+    #[test]
+    fn ranges_beyond_the_limit_are_not_read() {
+        let many = "image/png,".repeat(MAX_RANGES - 1);
+        assert_eq!(negotiated(&format!("{many}text/plain")), TEXT);
+        assert_eq!(negotiated(&format!("{many}image/png,text/plain")), JSON);
     }
 
     #[test]
     fn the_exact_name_of_a_format_chooses_it() {
-        assert_eq!(negotiated("application/json"), Format::Json);
-        assert_eq!(negotiated("application/health+json"), Format::HealthJson);
-        assert_eq!(negotiated("text/plain"), Format::Text);
-        assert_eq!(negotiated("Text/Plain; charset=utf-8"), Format::Text);
-        assert_eq!(negotiated("text/*"), Format::Text);
+        assert_eq!(negotiated("application/json"), JSON);
+        assert_eq!(negotiated("application/health+json"), HEALTH_JSON);
+        assert_eq!(negotiated("text/plain"), TEXT);
+        assert_eq!(negotiated("Text/Plain; charset=utf-8"), TEXT);
+        assert_eq!(negotiated("text/*"), TEXT);
     }
 
     #[test]
     fn json_is_the_default() {
-        assert_eq!(Format::negotiate(&HeaderMap::new()), Format::Json);
+        assert_eq!(negotiate(&HeaderMap::new()), 0);
         for accept in ["*/*", "application/*", "", "image/png", "garbage", ";;;", "text/html", "ä"]
         {
-            assert_eq!(negotiated(accept), Format::Json, "{accept}");
+            assert_eq!(negotiated(accept), JSON, "{accept}");
         }
         let firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-        assert_eq!(negotiated(firefox), Format::Json);
+        assert_eq!(negotiated(firefox), JSON);
     }
 
     #[test]
     fn the_higher_quality_wins_and_a_tie_goes_to_our_order() {
-        assert_eq!(negotiated("application/json;q=0.5, text/plain;q=0.6"), Format::Text);
-        assert_eq!(negotiated("text/plain, application/json"), Format::Json);
-        assert_eq!(negotiated("text/plain, */*"), Format::Json);
-        assert_eq!(negotiated("text/plain, */*;q=0.1"), Format::Text);
-        assert_eq!(negotiated("text/plain;q=0.999, application/health+json"), Format::HealthJson);
+        assert_eq!(negotiated("application/json;q=0.5, text/plain;q=0.6"), TEXT);
+        assert_eq!(negotiated("text/plain, application/json"), JSON);
+        assert_eq!(negotiated("text/plain, */*"), JSON);
+        assert_eq!(negotiated("text/plain, */*;q=0.1"), TEXT);
+        assert_eq!(negotiated("text/plain;q=0.999, application/health+json"), HEALTH_JSON);
     }
 
     #[test]
     fn the_more_specific_range_decides_about_a_format() {
-        assert_eq!(negotiated("*/*, application/json;q=0"), Format::HealthJson);
-        assert_eq!(negotiated("application/*;q=0.2, */*;q=0.9"), Format::Text);
+        assert_eq!(negotiated("*/*, application/json;q=0"), HEALTH_JSON);
+        assert_eq!(negotiated("application/*;q=0.2, */*;q=0.9"), TEXT);
     }
 
     #[test]
     fn a_malformed_quality_makes_its_range_void() {
         for quality in ["1.1", "2", "0.1234", "-1", "x", "", "0,5"] {
-            assert_eq!(negotiated(&format!("text/plain;q={quality}")), Format::Json, "{quality}");
+            assert_eq!(negotiated(&format!("text/plain;q={quality}")), JSON, "{quality}");
         }
-        assert_eq!(negotiated("text/plain;q=0.001"), Format::Text);
-        assert_eq!(negotiated("text/plain;q=0"), Format::Json);
+        assert_eq!(negotiated("text/plain;q=0.001"), TEXT);
+        assert_eq!(negotiated("text/plain;q=0"), JSON);
     }
 }

@@ -1,7 +1,8 @@
 //! Errors of a request, as `application/problem+json` (RFC 9457).
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// What is wrong with a request, and what would be right.
@@ -25,22 +26,28 @@ impl Problem {
         self.header = Some((name, value));
         self
     }
+}
 
-    pub(crate) fn into_response(self) -> Response<Body> {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            r#type: &'static str,
-            title: &'static str,
-            status: u16,
-            detail: &'a str,
-        }
-        let document = Document {
+/// A problem as it is on the wire.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Problem))]
+pub(crate) struct JsonProblem<'a> {
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let problem = JsonProblem {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             detail: &self.detail,
         };
-        let body = serde_json::to_vec(&document).expect("texts and a number are always JSON");
+        let body = serde_json::to_vec(&problem).expect("texts and a number are always JSON");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

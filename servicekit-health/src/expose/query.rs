@@ -1,65 +1,67 @@
 //! The query string, parsed and bounded.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::problem::{Problem, quoted};
+use crate::evaluate::selection::Criteria;
 
 /// How many `check`, `exclude` and `tag` keys one request may have.
 pub(crate) const SELECTION_LIMIT: usize = 64;
 
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(1);
-pub(crate) const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(100);
-pub(crate) const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(3600);
+pub(crate) const MIN_POLL_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const MAX_POLL_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How often one key may be repeated that is wanted once; further ones are not kept.
+const MAX_REPEATED: usize = 2;
 
 /// What a request asks for. Unknown keys are ignored.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Query {
+pub(crate) struct Query<'a> {
     pub(crate) verbose: bool,
-    pub(crate) criteria: Criteria,
+    pub(crate) criteria: Criteria<'a>,
     /// The texts as they came; only the stream looks at them.
-    poll_interval: Vec<String>,
-    on: Vec<String>,
+    poll_interval: Vec<Cow<'a, str>>,
+    on: Vec<Cow<'a, str>>,
+    limit: Vec<Cow<'a, str>>,
 }
 
-/// Which checks a request is about: values of one key unite, different keys intersect.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Criteria {
-    pub(crate) checks: Vec<String>,
-    pub(crate) excluded: Vec<String>,
-    pub(crate) tags: Vec<String>,
-}
-
-impl Criteria {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn len(&self) -> usize {
-        self.checks.len() + self.excluded.len() + self.tags.len()
-    }
-}
-
-impl Query {
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+impl<'a> Query<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut query = Self::default();
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             let criteria = &mut query.criteria;
             match &*key {
-                "check" => criteria.checks.push(value.into_owned()),
-                "exclude" => criteria.excluded.push(value.into_owned()),
-                "tag" => criteria.tags.push(value.into_owned()),
+                "check" => criteria.checks.push(value),
+                "exclude" => criteria.excluded.push(value),
+                "tag" => criteria.tags.push(value),
                 "verbose" => query.verbose = flag("verbose", &value)?,
-                "poll_interval" => query.poll_interval.push(value.into_owned()),
-                "on" => query.on.push(value.into_owned()),
+                "poll_interval" => keep(&mut query.poll_interval, value),
+                "on" => keep(&mut query.on, value),
+                "limit" => keep(&mut query.limit, value),
                 _ => {}
             }
             if query.criteria.len() > SELECTION_LIMIT {
                 return Err(Problem::bad_request(format!(
-                    "more than {SELECTION_LIMIT} of `check`, `exclude` and `tag` in one request"
+                    "too many selection keys; use at most {SELECTION_LIMIT} of `check`, \
+                     `exclude` and `tag`"
                 )));
             }
         }
         Ok(query)
+    }
+
+    /// After how many events a stream ends.
+    pub(crate) fn limit(&self) -> Result<Option<u64>, Problem> {
+        let Some(text) = once("limit", &self.limit)? else { return Ok(None) };
+        let limit = text.parse().ok().filter(|limit| *limit >= 1);
+        limit.map(Some).ok_or_else(|| {
+            Problem::bad_request(format!(
+                "invalid `limit` value {}; expected an integer of at least 1",
+                quoted(text)
+            ))
+        })
     }
 
     /// The period of a stream.
@@ -70,10 +72,10 @@ impl Query {
         let seconds = text.parse().ok();
         seconds
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .filter(|period| (SHORTEST_POLL_INTERVAL..=LONGEST_POLL_INTERVAL).contains(period))
+            .filter(|period| (MIN_POLL_INTERVAL..=MAX_POLL_INTERVAL).contains(period))
             .ok_or_else(|| {
                 Problem::bad_request(format!(
-                    "`poll_interval` is a number of seconds from 0.1 to 3600, not {}",
+                    "invalid `poll_interval` value {}; expected seconds from 0.1 to 3600",
                     quoted(text)
                 ))
             })
@@ -85,10 +87,16 @@ impl Query {
             None => Ok(false),
             Some("change") => Ok(true),
             Some(other) => Err(Problem::bad_request(format!(
-                "`on` is `change`, or absent for an event every interval, not {}",
+                "invalid `on` value {}; expected `change`",
                 quoted(other)
             ))),
         }
+    }
+}
+
+fn keep<'a>(values: &mut Vec<Cow<'a, str>>, value: Cow<'a, str>) {
+    if values.len() < MAX_REPEATED {
+        values.push(value);
     }
 }
 
@@ -97,18 +105,18 @@ fn flag(key: &str, value: &str) -> Result<bool, Problem> {
         "" | "1" | "true" => Ok(true),
         "0" | "false" => Ok(false),
         other => Err(Problem::bad_request(format!(
-            "`{key}` is `true`, `false`, `1`, `0` or without a value, not {}",
+            "invalid `{key}` value {}; expected `true`, `false`, `1`, `0` or no value",
             quoted(other)
         ))),
     }
 }
 
 /// The only value of a key.
-fn once<'a>(key: &str, values: &'a [String]) -> Result<Option<&'a str>, Problem> {
+fn once<'a>(key: &str, values: &'a [Cow<'_, str>]) -> Result<Option<&'a str>, Problem> {
     match values {
         [] => Ok(None),
         [value] => Ok(Some(value)),
-        _ => Err(Problem::bad_request(format!("`{key}` is there more than once"))),
+        _ => Err(Problem::bad_request(format!("duplicate query key `{key}`"))),
     }
 }
 
@@ -117,7 +125,8 @@ mod tests {
     use super::*;
 
     fn poll_interval(text: &str) -> Result<Duration, String> {
-        let query = Query::parse(&format!("poll_interval={text}")).map_err(|it| it.detail)?;
+        let text = format!("poll_interval={text}");
+        let query = Query::parse(&text).map_err(|it| it.detail)?;
         query.poll_interval().map_err(|problem| problem.detail)
     }
 
@@ -142,7 +151,7 @@ mod tests {
         }
         let twice = Query::parse("poll_interval=1&poll_interval=2").unwrap();
         let detail = twice.poll_interval().unwrap_err().detail;
-        assert_eq!(detail, "`poll_interval` is there more than once");
+        assert_eq!(detail, "duplicate query key `poll_interval`");
     }
 
     #[test]
@@ -169,6 +178,16 @@ mod tests {
             assert_eq!(Query::parse(text).unwrap().verbose, verbose, "{text}");
         }
         assert!(Query::parse("verbose=maybe").unwrap_err().detail.contains("`maybe`"));
+    }
+
+    #[test]
+    fn a_limit_is_an_integer_of_at_least_1() {
+        assert_eq!(Query::parse("").unwrap().limit(), Ok(None));
+        assert_eq!(Query::parse("limit=3").unwrap().limit(), Ok(Some(3)));
+        for text in ["limit=", "limit=0", "limit=-1", "limit=1.5", "limit=x"] {
+            let detail = Query::parse(text).unwrap().limit().unwrap_err().detail;
+            assert!(detail.contains("`limit`") && detail.contains("at least 1"), "{detail}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::evaluate::model::CheckResult;
+use crate::model::CheckResult;
 
 /// A beat this many nanoseconds after another adds nothing to it: a millisecond.
 const RESOLUTION: u64 = 1_000_000;
@@ -16,7 +16,9 @@ const RESOLUTION: u64 = 1_000_000;
 /// A sign of life that a worker, a consumer or a loop gives, and that a check reads.
 ///
 /// [`beat`](Self::beat) takes some tens of nanoseconds, from any thread. A heartbeat that has not
-/// beaten for longer than its `max_age`, or never, fails its check, which takes `on_error`.
+/// beaten for longer than its `max_age` fails its check, which takes `on_error`. Before the first
+/// beat that time counts from the first [`check`](Self::check), so that a worker which starts slowly
+/// is not restarted for it.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -47,12 +49,14 @@ pub struct Heartbeat {
     epoch: OnceLock<Instant>,
     /// Nanoseconds from the epoch to the newest beat.
     newest: AtomicU64,
+    /// When the check was first asked without a beat.
+    asked: OnceLock<Instant>,
 }
 
 impl Heartbeat {
     /// A heartbeat that has not beaten yet, and that has to beat once in `max_age`.
     pub const fn new(max_age: Duration) -> Self {
-        Self { max_age, epoch: OnceLock::new(), newest: AtomicU64::new(0) }
+        Self { max_age, epoch: OnceLock::new(), newest: AtomicU64::new(0), asked: OnceLock::new() }
     }
 
     /// Gives a sign of life, noted to the millisecond. From any thread, at any rate.
@@ -78,13 +82,21 @@ impl Heartbeat {
     /// The check: healthy with the age as a detail (`age_ms`).
     ///
     /// # Errors
-    /// Where the newest beat is older than `max_age`, or there is none.
+    /// Where the newest beat is older than `max_age`, or the first has not come within that time.
     pub fn check(&self) -> Result<CheckResult, MissedBeat> {
         let Self { max_age, .. } = *self;
         match self.age() {
             Some(age) if age <= max_age => {
                 let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
                 Ok(CheckResult::healthy().with_detail("age_ms", age))
+            }
+            None => {
+                let now = Instant::now();
+                let waits = now.saturating_duration_since(*self.asked.get_or_init(|| now));
+                if waits > max_age {
+                    return Err(MissedBeat { age: None, max_age });
+                }
+                Ok(CheckResult::healthy().with_message("waits for its first beat"))
             }
             age => Err(MissedBeat { age, max_age }),
         }
@@ -104,7 +116,7 @@ impl fmt::Display for MissedBeat {
             Some(age) => {
                 write!(f, "no beat for {:.1?}, at most {:?} allowed", age, self.max_age)
             }
-            None => f.write_str("has not beaten yet"),
+            None => write!(f, "no first beat within {:?}", self.max_age),
         }
     }
 }
@@ -122,7 +134,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_heartbeat_is_believed_for_its_maximal_age() {
         let heart = Heartbeat::new(SECOND);
-        assert_eq!(heart.check().unwrap_err().to_string(), "has not beaten yet");
+        let first = heart.check().unwrap();
+        assert_eq!(first.message(), Some("waits for its first beat"));
+        advance(SECOND).await;
+        assert!(heart.check().is_ok());
+        advance(Duration::from_millis(1)).await;
+        let error = heart.check().unwrap_err().to_string();
+        assert_eq!(error, "no first beat within 1s");
         heart.beat();
         assert_eq!(heart.check(), Ok(CheckResult::healthy().with_detail("age_ms", 0)));
         advance(SECOND).await;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::evaluate::model::CheckResult;
+use crate::declare::check::Check;
+use crate::model::{CheckResult, HealthState};
 
 /// An odd number, so that one of them is the median.
 const SAMPLES: usize = 5;
@@ -29,8 +30,39 @@ async fn timer_lateness() -> Duration {
     lateness[SAMPLES / 2]
 }
 
-/// The check behind [`Check::runtime_stall`](crate::Check::runtime_stall).
-pub(crate) async fn check(threshold: Duration) -> Result<CheckResult, RuntimeStalled> {
+impl Check {
+    /// A check named `runtime` of the tokio runtime that serves the checks: degraded while its
+    /// timers fire more than `threshold` late, that is, while tasks keep its threads busy without
+    /// awaiting. 100 ms is a threshold that a healthy service does not reach.
+    ///
+    /// Measures the application's runtime, wherever it is asked from: its runs live there. Runs every
+    /// second in the background; each run takes the median of five timers, and it takes two runs in
+    /// a row to report a stall, so a machine that slept is no stall. A runtime that is wedged brings
+    /// no result at all, which degrades the check after 3 s for whoever can still ask, such as the
+    /// readers of a listener of its own. Every setting can be changed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use servicekit_health::{self as health, Check};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let health = health::builder()
+    ///     .check(Check::runtime_stall(Duration::from_millis(100)))
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn runtime_stall(threshold: Duration) -> Self {
+        Self::new("runtime", move || check(threshold))
+            .on_error(HealthState::Degraded)
+            .interval(Duration::from_secs(1))
+            .timeout(Duration::from_secs(2))
+            .failure_threshold(2)
+    }
+}
+
+/// What one run of [`Check::runtime_stall`] finds.
+async fn check(threshold: Duration) -> Result<CheckResult, RuntimeStalled> {
     let late = timer_lateness().await;
     if late > threshold {
         return Err(RuntimeStalled { late, threshold });
@@ -40,7 +72,7 @@ pub(crate) async fn check(threshold: Duration) -> Result<CheckResult, RuntimeSta
 }
 
 #[derive(Debug)]
-pub(crate) struct RuntimeStalled {
+struct RuntimeStalled {
     late: Duration,
     threshold: Duration,
 }
@@ -60,7 +92,6 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::evaluate::model::HealthState;
 
     const THRESHOLD: Duration = Duration::from_millis(100);
 

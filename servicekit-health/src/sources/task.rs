@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::evaluate::slot::panic_message;
+use crate::sync::{Mutex, lock};
+use crate::text::panic::panic_text;
 
 /// A task that is meant to live as long as the program: its check fails once it has ended,
 /// panicked or been aborted.
@@ -44,6 +44,8 @@ pub struct WatchedTask(Mutex<Watched>);
 enum Watched {
     Nothing,
     Running(BoxFuture<'static, Result<(), JoinError>>),
+    /// A check has it in hand.
+    Polled,
     Ended(TaskEnded),
 }
 
@@ -55,7 +57,9 @@ impl WatchedTask {
 
     /// Watches this task from now on, in place of the one before: after a restart, say.
     pub fn watch<T: Send + 'static>(&self, task: JoinHandle<T>) {
-        *self.watched() = Watched::Running(task.map(|ended| ended.map(drop)).boxed());
+        let task = Watched::Running(task.map(|ended| ended.map(drop)).boxed());
+        let before = std::mem::replace(&mut *lock(&self.0), task);
+        drop(before);
     }
 
     /// The check: healthy while the task runs.
@@ -63,26 +67,42 @@ impl WatchedTask {
     /// # Errors
     /// Where the task has come to an end, with how; and where there is none yet.
     pub fn check(&self) -> Result<(), TaskEnded> {
-        let mut watched = self.watched();
-        let ended = match &mut *watched {
+        let mut watched = lock(&self.0);
+        let mut task = match &mut *watched {
             Watched::Nothing => return Err(TaskEnded("has not been started".to_owned())),
             Watched::Ended(ended) => return Err(ended.clone()),
-            Watched::Running(task) => match task.now_or_never() {
-                None => return Ok(()),
-                Some(Ok(())) => "has ended".to_owned(),
-                Some(Err(error)) => match panic_message(error) {
-                    Some(text) => format!("has panicked: {text}"),
-                    None => "has been aborted".to_owned(),
-                },
+            // Another check polls it at this moment.
+            Watched::Polled => return Ok(()),
+            Watched::Running(_) => match std::mem::replace(&mut *watched, Watched::Polled) {
+                Watched::Running(task) => task,
+                _ => return Ok(()),
+            },
+        };
+        drop(watched);
+        // Not under the lock: this drops what the task returned, which may ask how the task is.
+        let polled = (&mut task).now_or_never();
+        let ended = match polled {
+            None => {
+                self.set(Watched::Running(task));
+                return Ok(());
+            }
+            Some(Ok(())) => "has ended".to_owned(),
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => format!("has panicked: {}", panic_text(&*panic)),
+                Err(_) => "has been aborted".to_owned(),
             },
         };
         let ended = TaskEnded(ended);
-        *watched = Watched::Ended(ended.clone());
+        self.set(Watched::Ended(ended.clone()));
         Err(ended)
     }
 
-    fn watched(&self) -> std::sync::MutexGuard<'_, Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes what came of a poll, unless another task is watched by now.
+    fn set(&self, polled: Watched) {
+        let mut watched = lock(&self.0);
+        if matches!(*watched, Watched::Polled) {
+            *watched = polled;
+        }
     }
 }
 
@@ -102,9 +122,9 @@ impl<T: Send + 'static> From<JoinHandle<T>> for WatchedTask {
 
 impl fmt::Debug for WatchedTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &*self.watched() {
+        let state = match &*lock(&self.0) {
             Watched::Nothing => "nothing",
-            Watched::Running(_) => "running",
+            Watched::Running(_) | Watched::Polled => "running",
             Watched::Ended(_) => "ended",
         };
         f.debug_tuple("WatchedTask").field(&format_args!("{state}")).finish()
@@ -157,5 +177,21 @@ mod tests {
         assert_eq!(watched.check(), Ok(()));
         abort.abort();
         assert_eq!(ended(&watched).await, "has been aborted");
+    }
+
+    /// What a task returned that asks how the task is, when it is dropped.
+    struct AsksOnDrop(&'static WatchedTask);
+
+    impl Drop for AsksOnDrop {
+        fn drop(&mut self) {
+            let _ = self.0.check();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_task_returned_may_ask_how_the_task_is() {
+        static WATCHED: WatchedTask = WatchedTask::new();
+        WATCHED.watch(tokio::spawn(async { AsksOnDrop(&WATCHED) }));
+        assert_eq!(ended(&WATCHED).await, "has ended");
     }
 }

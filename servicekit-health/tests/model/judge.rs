@@ -75,10 +75,11 @@ struct Found {
 #[derive(Debug)]
 struct Change {
     at: u64,
-    from: HealthState,
+    /// `None` for a first result, which is only news if it is not healthy.
+    from: Option<HealthState>,
     to: HealthState,
     message: String,
-    lasted: u64,
+    lasted: Option<u64>,
     failures: u32,
 }
 
@@ -112,6 +113,11 @@ impl<'a> Story<'a> {
                 // The first result sets the state at once.
                 None => {
                     since = at;
+                    if state != Healthy {
+                        let (to, message) = (state, message.clone());
+                        let (from, lasted) = (None, None);
+                        story.changes.push(Change { at, from, to, message, lasted, failures });
+                    }
                     (state, message.clone())
                 }
                 Some((reported, _)) if reported == state => {
@@ -129,7 +135,7 @@ impl<'a> Story<'a> {
                         let before = story.results.iter().rev().map(|it| it.failures);
                         let mut counts = std::iter::once(failures).chain(before);
                         let failures = counts.find(|count| *count > 0).unwrap();
-                        let (from, to, lasted) = (reported, state, at - since);
+                        let (from, to, lasted) = (Some(reported), state, Some(at - since));
                         let message = message.clone();
                         story.changes.push(Change { at, from, to, message, lasted, failures });
                         states.clear();
@@ -187,14 +193,15 @@ impl<'a> Story<'a> {
         };
         let age = at - newest.at;
         if let When::Interval(interval) = self.plan.when
-            && age > 3 * interval
+            && age > (3 * interval).max(interval + self.plan.timeout)
         {
-            return fits(false, None) && failing(format!("no result for {}", seconds(age)));
+            let limit = (3 * interval).max(interval + self.plan.timeout);
+            let limit = Duration::from_millis(limit);
+            return fits(false, None) && failing(format!("no result for more than {limit:?}"));
         }
         if is_late && age >= TOO_OLD {
-            let too_old =
-                format!("no result within the deadline, the last one is {} old", seconds(age));
-            if failing(too_old) && fits(false, None) {
+            let too_old = "no result within the deadline, and the last one is older than 30s";
+            if failing(too_old.to_owned()) && fits(false, None) {
                 return true;
             }
         }
@@ -215,12 +222,6 @@ impl<'a> Story<'a> {
 
 fn message_of(changes: &[Change]) -> String {
     changes.last().map(|change| change.message.clone()).unwrap_or_default()
-}
-
-/// `12.3s`
-#[expect(clippy::cast_precision_loss, reason = "a case does not last that long")]
-fn seconds(millis: u64) -> String {
-    format!("{:.1}s", millis as f64 / 1e3)
 }
 
 impl<'a> Case<'a> {
@@ -245,6 +246,7 @@ impl<'a> Case<'a> {
                     of(Probe::Readiness) || !started_up && of(Probe::Startup)
                 }
                 Scope::Probe(Probe::Startup) => !started_up && of(Probe::Startup),
+                Scope::Probe(other) => unreachable!("{other} is no probe of these"),
             }
         };
         (0..self.script.checks.len()).filter(counts).collect()
@@ -304,16 +306,17 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// From the first request on, and every interval, with a jitter of 10 %, where none is live.
+    /// From the first request on, then on a grid with a phase of its own, where none is live.
     fn judge_background(&self, number: usize, interval: u64) -> Verdict {
         let (story, runs) = (&self.stories[number], &self.notes.runs[number]);
         let asks = self.notes.asks.iter().map(|asked| asked.at);
         let first = asks.chain(self.notes.subscribers.iter().map(|it| it.from)).min();
         prop_assert_eq!(runs.first().map(|run| run.begin), first, "the first run");
-        let (shortest, longest) = (interval * 9 / 10, interval * 11 / 10 + 2);
-        for pair in runs.windows(2) {
-            let gap = pair[1].begin - pair[0].begin;
-            prop_assert!(gap >= shortest, "{} ms between {:?}", gap, pair);
+        let longest = interval + 2;
+        for pair in runs.windows(2).skip(1) {
+            // Timers have a resolution of a millisecond.
+            let gap = pair[1].begin - pair[0].begin + 1;
+            prop_assert!(gap % interval <= 2, "{} ms between {:?}", gap, pair);
         }
         for (run, result) in story.results.iter().enumerate() {
             let next = runs.get(run + 1).map_or(self.notes.end, |next| next.begin);
@@ -454,7 +457,7 @@ impl<'a> Case<'a> {
 fn is_same(heard: &Transition, change: &Change) -> bool {
     (heard.from, heard.to, heard.message.as_ref())
         == (change.from, change.to, Some(&change.message))
-        && heard.lasted == Duration::from_millis(change.lasted)
+        && heard.lasted == change.lasted.map(Duration::from_millis)
         && heard.failures == change.failures
         && heard.missed == 0
 }

@@ -143,7 +143,9 @@ impl Notebook {
         let sees_startup = matches!(asked.scope, Scope::Probe(Probe::Readiness | Probe::Startup));
         let passes = |number: &usize| {
             let said = seen.checks.get(&name_of(*number));
-            said.is_some_and(|said| said.state != HealthState::Unhealthy)
+            // An answer that is no result does not latch.
+            let has_result = |said: &Said| said.message.as_deref() != Some(NO_RESULT);
+            said.is_some_and(|said| said.state != HealthState::Unhealthy && has_result(said))
         };
         let passes = sees_startup && self.startup_checks.iter().all(passes);
         self.note(|notes| {
@@ -153,6 +155,9 @@ impl Notebook {
         });
     }
 }
+
+/// What a late reader is told of a check without any result.
+const NO_RESULT: &str = "no result within the deadline";
 
 /// A live run. However it goes away, that is written down.
 struct Live {
@@ -399,6 +404,7 @@ async fn over_http(router: &Router, scope: Scope, query: &str) -> Seen {
         Scope::Probe(Probe::Liveness) => "/livez".to_owned(),
         Scope::Probe(Probe::Readiness) => "/readyz".to_owned(),
         Scope::Probe(Probe::Startup) => "/startupz".to_owned(),
+        Scope::Probe(other) => unreachable!("{other} is no probe of these"),
         Scope::One(number) => format!("/health/{}", name_of(number)),
     };
     let answer = get(router, &format!("{path}{query}")).await;
@@ -411,7 +417,13 @@ async fn over_http(router: &Router, scope: Scope, query: &str) -> Seen {
 
 fn seen(report: Report) -> Seen {
     let checks = report.checks.into_iter().map(|(name, check)| (name, said(check)));
-    Seen { status: report.status, checks: checks.collect() }
+    let mut checks: BTreeMap<_, _> = checks.collect();
+    if report.draining {
+        let message = Some("draining".to_owned());
+        let drain = Said { state: HealthState::Unhealthy, message, more: None };
+        checks.insert("$drain".to_owned(), drain);
+    }
+    Seen { status: report.status, checks }
 }
 
 fn said(check: CheckReport) -> Said {

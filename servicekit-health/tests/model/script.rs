@@ -174,7 +174,7 @@ fn pause() -> impl Strategy<Value = u64> {
 fn ask() -> impl Strategy<Value = Ask> {
     let scope = prop_oneof![
         5 => Just(Scope::All),
-        3 => prop::sample::select(&Probe::ALL[..]).prop_map(Scope::Probe),
+        3 => prop::sample::select(Probe::ALL).prop_map(Scope::Probe),
         3 => (0..3usize).prop_map(Scope::One),
     ];
     let way = prop_oneof![Just(Way::Handle), Just(Way::Http), Just(Way::Verbose)];
