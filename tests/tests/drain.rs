@@ -4,73 +4,26 @@
 
 mod common;
 
-use std::process::{Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use common::{Events, Process, eventually, get};
+use common::program::Program;
+use common::{Events, eventually, get};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-struct Program {
-    process: Process,
-    address: String,
-}
-
-impl Program {
-    async fn start(variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_service"));
-        command.envs(variables.iter().copied());
-        Self::of(Process::start(&mut command)).await
-    }
-
-    async fn of(process: Process) -> Self {
-        let address = eventually("the address", async || {
-            let said = process.said();
-            Some(said.split_once("http://")?.1.split_once('/')?.0.to_owned())
-        })
-        .await;
-        Self { process, address }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    /// `kill` of the shell: what an orchestrator does. The signal arrives between the two moments.
-    fn signal(&self, name: &str) -> (Instant, Instant) {
-        let before = Instant::now();
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-        (before, Instant::now())
-    }
-
-    async fn end(&mut self) -> ExitStatus {
-        eventually("the end of the process", async || self.process.status()).await
-    }
-
-    async fn is_alive_for(&mut self, time: Duration) {
-        sleep(time).await;
-        assert_eq!(self.process.status(), None, "{}", self.process.said());
-    }
-
-    /// Sends a request over a socket of its own.
-    async fn send(&self, socket: TcpSocket, path: &str) -> TcpStream {
-        let mut stream = socket.connect(self.address.parse().unwrap()).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
-    }
+async fn service(variables: &[(&str, &str)]) -> Program {
+    Program::start(env!("CARGO_BIN_EXE_service"), variables).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_fails_readiness_at_once_and_ends_after_five_seconds() {
-    let mut program = Program::start(&[]).await;
+    let mut program = service(&[]).await;
     assert_eq!(get(&program.url("/readyz")).await.status(), 200);
     let (before, begin) = program.signal("TERM");
     eventually("readiness fails", async || {
@@ -103,12 +56,12 @@ async fn sigterm_fails_readiness_at_once_and_ends_after_five_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_ends_at_once_unless_a_delay_is_set() {
-    let mut program = Program::start(&[]).await;
+    let mut program = service(&[]).await;
     let (_, begin) = program.signal("INT");
     assert!(program.end().await.success());
     assert!(begin.elapsed() < SECOND, "{:?}", begin.elapsed());
 
-    let mut program = Program::start(&[("DRAIN_DELAY", "1500")]).await;
+    let mut program = service(&[("DRAIN_DELAY", "1500")]).await;
     program.signal("INT");
     program.is_alive_for(SECOND).await;
     assert!(program.end().await.success());
@@ -116,7 +69,7 @@ async fn ctrl_c_ends_at_once_unless_a_delay_is_set() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_the_delay_at_once() {
-    let mut program = Program::start(&[("DRAIN_DELAY", "60000")]).await;
+    let mut program = service(&[("DRAIN_DELAY", "60000")]).await;
     program.signal("TERM");
     program.is_alive_for(SECOND / 2).await;
     let (_, begin) = program.signal("TERM");
@@ -127,7 +80,7 @@ async fn a_second_signal_ends_the_delay_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_after_the_delay_ends_the_process_whatever_holds_it_up() {
     for (name, number) in [("TERM", 15), ("INT", 2)] {
-        let mut program = Program::start(&[("DRAIN_DELAY", "100")]).await;
+        let mut program = service(&[("DRAIN_DELAY", "100")]).await;
         let _held = program.send(TcpSocket::new_v4().unwrap(), "/hang").await;
         sleep(SECOND / 10).await;
         program.signal("TERM");
@@ -139,7 +92,7 @@ async fn a_signal_after_the_delay_ends_the_process_whatever_holds_it_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_open_streams_are_told_and_hold_nothing_up() {
-    let mut program = Program::start(&[("DRAIN_DELAY", "1000")]).await;
+    let mut program = service(&[("DRAIN_DELAY", "1000")]).await;
     let mut readers = JoinSet::new();
     for _ in 0..1000 {
         let mut stream = program.send(TcpSocket::new_v4().unwrap(), "/health/$stream").await;
@@ -167,7 +120,10 @@ async fn a_thousand_open_streams_are_told_and_hold_nothing_up() {
 /// What it takes to see beyond a router: the kernel's own count of what waits to be sent.
 #[cfg(target_os = "linux")]
 mod never_reading {
+    use tokio::net::TcpStream;
+
     use super::*;
+    use common::Process;
 
     /// A client that asks for much, often, and takes nothing.
     async fn never_reads(program: &Program) -> TcpStream {
@@ -211,9 +167,8 @@ mod never_reading {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_reader_that_never_reads_is_bounded_at_the_socket_alone() {
         let settings = [("LONG", "yes"), ("DRAIN_DELAY", "100")];
-        let mut unbound = Program::start(&settings).await;
-        let mut bound =
-            Program::start(&[settings[0], settings[1], ("SOCKET_DEADLINE", "5000")]).await;
+        let mut unbound = service(&settings).await;
+        let mut bound = service(&[settings[0], settings[1], ("SOCKET_DEADLINE", "5000")]).await;
         let _readers = [never_reads(&unbound).await, never_reads(&bound).await];
         let mut reader = Events::of(get(&bound.url("/health/$stream")).await);
         stands_still(&unbound).await;
@@ -229,7 +184,7 @@ mod never_reading {
     async fn nothing_is_queued_for_readers_that_never_read() {
         const READERS: u64 = 50;
 
-        let program = Program::start(&[("LONG", "yes")]).await;
+        let program = service(&[("LONG", "yes")]).await;
         get(&program.url("/health")).await;
         let alone = resident(&program.process);
         let mut readers = Vec::new();

@@ -32,32 +32,30 @@ fn allowed(response: &Response) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn cors_lets_a_page_of_the_dashboard_read_the_stream() {
+async fn cors_lets_a_page_of_the_dashboard_read_the_stream_and_the_report() {
     let database = Database::up();
     let example = cors(&database).await;
     for path in STREAMS {
-        let url = example.url(path);
-        let preflight = from_page(DASHBOARD, &url, Some("GET")).await;
-        assert_eq!(preflight.status(), 200);
-        assert_eq!(allowed(&preflight), Some(DASHBOARD), "{path}");
-        assert_eq!(preflight.headers()["access-control-allow-methods"], "GET");
-
-        let response = from_page(DASHBOARD, &url, None).await;
+        let response = from_page(DASHBOARD, &example.url(path), None).await;
         assert_eq!(allowed(&response), Some(DASHBOARD), "{path}");
         let event = Events::of(response).event().await.unwrap();
         assert_eq!(event["status"], "healthy");
     }
+    for path in ["/health", "/health/", "/health/$history"] {
+        let response = from_page(DASHBOARD, &example.url(path), None).await;
+        assert_eq!(allowed(&response), Some(DASHBOARD), "{path}");
+    }
 }
 
 #[tokio::test]
-async fn cors_names_the_dashboard_to_every_origin_and_is_nowhere_but_on_the_stream() {
+async fn cors_lets_no_other_page_read_and_none_read_the_probes() {
     let database = Database::up();
     let example = cors(&database).await;
     for path in STREAMS {
         let response = from_page("http://elsewhere.example", &example.url(path), None).await;
-        assert_eq!(allowed(&response), Some(DASHBOARD), "a browser refuses this elsewhere");
+        assert_eq!(allowed(&response), None, "{path}");
     }
-    for path in ["/health", "/health/", "/health/database", "/readyz", "/livez", "/startupz"] {
+    for path in ["/health/database", "/readyz", "/livez", "/startupz"] {
         let url = example.url(path);
         for method in [None, Some("GET")] {
             assert_eq!(allowed(&from_page(DASHBOARD, &url, method).await), None, "{path}");
@@ -129,4 +127,53 @@ async fn authentication_tells_details_to_operators_only() {
     let mut stream = Events::of(ask("/health/$stream", "a-secret").await);
     let event = stream.event().await.unwrap();
     assert!(event["checks"]["database"]["message"].is_string(), "{event}");
+}
+
+#[tokio::test]
+async fn trace_logs_failures_of_the_service_and_leaves_probes_out() {
+    let mut database = Database::up();
+    database.goes_down();
+    let example = Example::start("trace", &[("DATABASE", &database.address())]).await;
+    for path in ["/readyz", "/health", "/health/database"].into_iter().cycle().take(9) {
+        assert_eq!(get(&example.url(path)).await.status(), 503, "{path}");
+    }
+    assert_eq!(get(&example.url("/orders")).await.status(), 200);
+    assert_eq!(get(&example.url("/broken")).await.status(), 500);
+    let lines = async |text: &str| {
+        let said = example.said();
+        said.lines().filter(|line| line.contains(text)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    eventually("the access log", async || (lines(" request ").await.len() >= 2).then_some(()))
+        .await;
+    let errors = lines("ERROR").await;
+    let [change, failure] = &errors[..] else { panic!("{errors:?}") };
+    assert!(change.contains("health check starts out failing"), "{change}");
+    assert!(failure.contains("path=\"/broken\""), "{failure}");
+    let requests = lines(" request ").await;
+    let [orders, broken] = &requests[..] else { panic!("{requests:?}") };
+    assert!(orders.contains("path=\"/orders\"") && orders.contains("status=200"), "{orders}");
+    assert!(broken.contains("path=\"/broken\"") && broken.contains("status=500"), "{broken}");
+}
+
+#[tokio::test]
+async fn opentelemetry_exports_a_span_a_run_with_what_the_check_does_inside() {
+    let mut database = Database::up();
+    database.goes_down();
+    let example = Example::start("opentelemetry", &[("DATABASE", &database.address())]).await;
+    assert_eq!(get(&example.url("/health")).await.status(), 503);
+    let said = eventually("the span of the run", async || {
+        let said = example.said();
+        said.contains("duration_ms").then_some(said)
+    })
+    .await;
+    for attribute in ["check: String(Owned(\"database\"))", "outcome: String(Owned(\"error\"))"] {
+        assert!(said.contains(attribute), "{attribute}: {said}");
+    }
+    // Each span is a block, the inner one first.
+    let field = |span: &str, name: &str| {
+        let lines = said.split_once(&format!(": {span}\n")).unwrap().1.lines();
+        let line = lines.map(str::trim_start).find(|line| line.starts_with(name));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(field("connect", "ParentSpanId"), field("health_check", "SpanId"), "{said}");
 }

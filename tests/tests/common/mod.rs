@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::print_stderr, reason = "what was skipped, or went wrong, is for a person")]
 
+#[cfg(unix)]
+pub(crate) mod program;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -42,10 +45,20 @@ pub(crate) fn python() -> Option<PathBuf> {
     if python.is_file() { Some(python) } else { missing("the Python environment") }
 }
 
+/// The modules of Node that `tests/programs/install` has put beside it.
+pub(crate) fn node_modules() -> Option<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let modules = target.join("programs/node/node_modules");
+    if modules.join("axe-core").is_dir() { Some(modules) } else { missing("axe-core") }
+}
+
 fn missing<T>(name: &str) -> Option<T> {
     assert!(env::var_os("CI").is_none(), "{name} is not installed: run tests/programs/install");
     // `eprintln` would keep it to itself unless the test fails.
-    let line = format!("skipped: {name} is not installed; tests/programs/install brings it\n");
+    let test = std::thread::current();
+    let test = test.name().unwrap_or_default();
+    let line =
+        format!("skipped {test}: {name} is not installed; tests/programs/install brings it\n");
     io::stderr().write_all(line.as_bytes()).unwrap();
     None
 }
@@ -141,6 +154,11 @@ impl Example {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
+
+    /// What it has written so far, to either of its outputs.
+    pub(crate) fn said(&self) -> String {
+        self.process.said()
+    }
 }
 
 /// What an example's database check connects to.
@@ -166,6 +184,11 @@ impl Database {
 
     pub(crate) fn goes_down(&mut self) {
         self.listener = None;
+    }
+
+    pub(crate) fn comes_back(&mut self) {
+        let socket = Self::bind(self.held.local_addr().unwrap().port());
+        self.listener = Some(socket.listen(1024).unwrap());
     }
 
     pub(crate) fn address(&self) -> String {

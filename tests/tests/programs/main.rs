@@ -4,11 +4,24 @@
 //! set.
 #![cfg(unix)]
 
+mod balancing;
+mod caddy;
 mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
 mod curl;
+mod dashboard;
+mod deploy;
+mod envoy;
+mod grafana;
+mod grpc;
 mod haproxy;
 mod httpx;
+mod kubelet;
+mod kubernetes;
+mod load;
 mod nginx;
 mod openapi;
+mod prometheus;
+mod scrape;
+mod systemd;

@@ -1,78 +1,126 @@
-//! NGINX lets a stream through at once, and does not cut a quiet one.
+//! NGINX with `examples/deploy/nginx/nginx.conf`: what it learns from the requests that it forwards,
+//! and that it lets a stream through at once and does not cut a quiet one.
 
 use std::fs;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use hyper::Method;
 use reqwest::Client;
 use servicekit_health::CheckResult;
 
-use crate::common::{Events, Process, Service, eventually, installed, through};
+use crate::balancing::{Balanced, Place};
+use crate::common::{Events, Process, Service, client, eventually, get, installed};
+use crate::deploy;
+use crate::load::Load;
 
-/// The proxy's patience with a service that says nothing.
+/// Of the file, for an event stream.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-struct Nginx(Process);
+fn start(entrance: SocketAddr, [one, two]: [SocketAddr; 2]) -> Option<Process> {
+    let program = installed("nginx")?;
+    let files = tempfile::tempdir().unwrap();
+    let at = format!(" {}/", files.path().display());
+    let [one, two] = [one, two].map(|address| address.to_string());
+    let text = deploy::placed(
+        "nginx/nginx.conf",
+        &[
+            (" /tmp/", &at),
+            ("listen 8080", &format!("listen {entrance}")),
+            ("10.0.0.11:8080", &one),
+            ("10.0.0.12:8080", &two),
+        ],
+    );
+    let file = files.path().join("nginx.conf");
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(program);
+    // One process, so that it ends with the test.
+    command.args(["-e", "stderr", "-g", "daemon off; master_process off;", "-p"]);
+    command.arg(files.path()).arg("-c").arg(file);
+    Some(Process::start_in(files, &mut command))
+}
+
+async fn balanced() -> Option<Balanced> {
+    installed("nginx")?;
+    Some(Balanced::start(&[], |entrance, instances| start(entrance, instances).unwrap()).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_an_instance_cannot_serve_go_to_the_other_one_until_it_recovers() {
+    let Some(nginx) = balanced().await else { return };
+    // What is not idempotent is answered with the 503.
+    let load = Load::start(nginx.entrance.address, &[Method::GET]);
+    let [one, _] = &nginx.instances;
+    load.reaches("one").await;
+    get(&one.url("/work/503")).await;
+    load.leaves("one").await;
+    get(&one.url("/work/200")).await;
+    load.reaches("one").await;
+    load.lost_nothing();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_degraded_instance_keeps_its_traffic() {
+    let Some(nginx) = balanced().await else { return };
+    nginx.a_degraded_instance_keeps_its_traffic().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_loses_no_get() {
+    let Some(mut nginx) = balanced().await else { return };
+    nginx.a_deploy_that_no_check_notices_loses_no_get().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_that_of_one_instance_and_not_of_another_that_is_asked_instead() {
+    let Some(nginx) = balanced().await else { return };
+    nginx.instances[0].mode("error").await;
+    eventually("a 503 of the one that is unhealthy", async || {
+        let answer = get(&nginx.url("/health")).await;
+        (answer.status() == 503 && answer.headers()["x-health-status"] == "unhealthy").then_some(())
+    })
+    .await;
+}
+
+/// NGINX in front of a single service, for its streams.
+struct Nginx {
+    process: Process,
+    entrance: Place,
+}
 
 impl Nginx {
-    /// In front of this service, with the defaults but for the patience.
-    async fn start(program: &Path, service: &Service) -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let at = files.path().display();
-        let (patience, address) = (PATIENCE.as_secs(), service.address);
-        let configuration = format!(
-            "
-daemon off;
-master_process off;
-pid {at}/pid;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {at}/body;
-    proxy_temp_path {at}/proxy;
-    fastcgi_temp_path {at}/fastcgi;
-    uwsgi_temp_path {at}/uwsgi;
-    scgi_temp_path {at}/scgi;
-    server {{
-        listen unix:{at}/in;
-        location / {{
-            proxy_pass http://{address};
-            proxy_read_timeout {patience}s;
-        }}
-    }}
-}}
-"
-        );
-        let file = files.path().join("nginx.conf");
-        fs::write(&file, configuration).unwrap();
-        let mut command = Command::new(program);
-        command.args(["-e", "stderr", "-p"]).arg(files.path()).arg("-c").arg(file);
-        let nginx = Self(Process::start_in(files, &mut command));
-        let client = nginx.client();
-        eventually("NGINX answers", async || client.get("http://app/livez").send().await.ok())
-            .await;
-        nginx
+    async fn start(service: &Service) -> Option<Self> {
+        let entrance = Place::free();
+        let process = start(entrance.address, [service.address; 2])?;
+        let mut nginx = Self { process, entrance };
+        let client = client();
+        let url = nginx.url("/livez");
+        eventually("NGINX answers", async || {
+            assert_eq!(nginx.process.status(), None, "{}", nginx.process.said());
+            client.get(&url).send().await.ok()
+        })
+        .await;
+        Some(nginx)
     }
 
-    fn client(&self) -> Client {
-        through(&self.0.path("in"))
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.entrance.address)
     }
 
-    async fn stream(&self, query: &str) -> Events {
-        let url = format!("http://app/health/$stream{query}");
-        Events::of(self.client().get(url).send().await.unwrap())
+    async fn stream(&self, client: &Client, query: &str) -> Events {
+        let url = self.url(&format!("/health/$stream{query}"));
+        Events::of(client.get(url).send().await.unwrap())
     }
 }
 
 #[tokio::test]
 async fn the_first_event_comes_through_at_once_and_every_other_when_it_is_due() {
-    let Some(program) = installed("nginx") else { return };
     let service = Service::start().await;
-    let nginx = Nginx::start(&program, &service).await;
+    let Some(nginx) = Nginx::start(&service).await else { return };
     let start = Instant::now();
-    let mut events = nginx.stream("?poll_interval=2").await;
+    let mut events = nginx.stream(&client(), "?poll_interval=2").await;
     assert_eq!(events.event().await.unwrap()["status"], "healthy");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 
@@ -84,10 +132,9 @@ async fn the_first_event_comes_through_at_once_and_every_other_when_it_is_due() 
 
 #[tokio::test]
 async fn a_quiet_stream_outlives_the_patience_of_the_proxy() {
-    let Some(program) = installed("nginx") else { return };
     let service = Service::start().await;
-    let nginx = Nginx::start(&program, &service).await;
-    let mut events = nginx.stream("?on=change&poll_interval=0.1").await;
+    let Some(nginx) = Nginx::start(&service).await else { return };
+    let mut events = nginx.stream(&client(), "?on=change&poll_interval=0.1").await;
     assert_eq!(events.event().await.unwrap()["status"], "healthy");
     let quiet = Instant::now();
     while quiet.elapsed() < PATIENCE * 2 {
@@ -102,12 +149,11 @@ async fn a_quiet_stream_outlives_the_patience_of_the_proxy() {
 
 #[tokio::test]
 async fn a_reader_that_leaves_gives_its_stream_back_through_the_proxy() {
-    let Some(program) = installed("nginx") else { return };
     let service = Service::start_with(|builder| builder.max_streams(1), Router::new()).await;
-    let nginx = Nginx::start(&program, &service).await;
-    let mut reader = nginx.stream("").await;
+    let Some(nginx) = Nginx::start(&service).await else { return };
+    let mut reader = nginx.stream(&client(), "").await;
     assert!(reader.event().await.is_some());
-    let ask = async || nginx.client().get("http://app/health/$stream").send().await.unwrap();
+    let ask = async || get(&nginx.url("/health/$stream")).await;
     let refused = ask().await;
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
@@ -118,10 +164,9 @@ async fn a_reader_that_leaves_gives_its_stream_back_through_the_proxy() {
 
 #[tokio::test]
 async fn the_last_event_and_the_end_come_through_while_draining() {
-    let Some(program) = installed("nginx") else { return };
     let service = Service::start().await;
-    let nginx = Nginx::start(&program, &service).await;
-    let mut events = nginx.stream("?poll_interval=3600").await;
+    let Some(nginx) = Nginx::start(&service).await else { return };
+    let mut events = nginx.stream(&client(), "?poll_interval=3600").await;
     assert_eq!(events.event().await.unwrap()["status"], "healthy");
     service.health.drain();
     let last = events.event().await.unwrap();
