@@ -63,7 +63,8 @@ async fn main() -> io::Result<()> {
     let health = health::builder().provide(database).details_for(details).build()?;
     let orders = Router::new()
         .route("/orders", get(|| async { "3 orders\n" }))
-        .route_layer(from_fn(operators_only));
+        .route_layer(from_fn(operators_only))
+        .layer(health.drain_layer());
     let app = orders.merge(health.router()).layer(from_fn_with_state(token.clone(), recognize));
 
     let address = socket.local_addr()?;
@@ -71,5 +72,7 @@ async fn main() -> io::Result<()> {
         println!("http://{address}/{path}");
     }
     println!("details and orders with -H 'authorization: Bearer {}'", token.0);
-    axum::serve(socket, app).with_graceful_shutdown(health.shutdown_signal()).await
+    axum::serve(socket, app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await
 }

@@ -49,6 +49,8 @@ async fn main() -> io::Result<()> {
     for path in ["health", "health?verbose", "health/redis", "health/$stream", "readyz", "livez"] {
         println!("http://{address}/{path}");
     }
-    let app = Router::new().merge(health.router());
-    axum::serve(socket, app).with_graceful_shutdown(health.shutdown_signal()).await
+    let app = Router::new().layer(health.drain_layer()).merge(health.router());
+    axum::serve(socket, app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await
 }

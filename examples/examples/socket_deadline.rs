@@ -43,6 +43,8 @@ async fn main() -> io::Result<()> {
     println!("http://{}/health", socket.local_addr()?);
 
     let health = health::builder().build()?;
-    let app = Router::new().merge(health.router());
-    axum::serve(socket.tap_io(bound), app).with_graceful_shutdown(health.shutdown_signal()).await
+    let app = Router::new().layer(health.drain_layer()).merge(health.router());
+    axum::serve(socket.tap_io(bound), app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await
 }
