@@ -17,8 +17,12 @@ const MOST: usize = 1_000;
 const COUNTS: [usize; 3] = [0, 100, MOST];
 const ROUNDS: usize = 9;
 
-/// What the project aims at, at 1,000 functions.
-const CHECK_RATIO: f64 = 1.8;
+/// What the project aims at, at 1,000 functions: the time of `cargo check` against that of linkme's
+/// elements written by hand, which is most of it.
+const CHECK_RATIO: f64 = 1.25;
+
+/// The module of the runtime crate that the expansion names, `PRIVATE` in the code below.
+const PRIVATE: &str = concat!("__private", env!("CARGO_PKG_VERSION_PATCH"));
 
 /// What every function works with.
 const POOL: &str = r#"//! Generated.
@@ -72,7 +76,7 @@ const FUNCTION: &str = r#"
 /// A check without any macro of ours: an element of linkme's, and a closure that makes the call.
 const BY_HAND: &str = "
     const _: () = {
-        use servicekit_health::__private as health;
+        use servicekit_health::PRIVATE as health;
         use health::linkme;
 
         #[linkme::distributed_slice(crate::CHECKS)]
@@ -84,7 +88,7 @@ const BY_HAND: &str = "
 
 /// Where those are gathered.
 const CHECKS: &str = "
-use servicekit_health::__private::{Provided, RunFuture, linkme};
+use servicekit_health::PRIVATE::{Provided, RunFuture, linkme};
 
 pub type Run = for<'p> fn(&'p Provided) -> RunFuture<'p>;
 
@@ -96,7 +100,7 @@ pub static CHECKS: [Run];
 /// The least that linkme takes, which is no check yet: it carries a byte.
 const ELEMENT: &str = "
     const _: () = {
-        use servicekit_health::__private::linkme;
+        use servicekit_health::PRIVATE::linkme;
 
         #[linkme::distributed_slice(crate::BYTES)]
         #[linkme(crate = linkme)]
@@ -106,7 +110,7 @@ const ELEMENT: &str = "
 
 /// Where those are gathered.
 const BYTES: &str = "
-use servicekit_health::__private::linkme;
+use servicekit_health::PRIVATE::linkme;
 
 #[linkme::distributed_slice]
 #[linkme(crate = linkme)]
@@ -161,7 +165,7 @@ impl Kind {
             }
             code.push_str("}\n");
         }
-        code
+        code.replace("PRIVATE", PRIVATE)
     }
 
     /// The plain program keeps its functions in a table, as one does by hand.
@@ -169,7 +173,7 @@ impl Kind {
         let krate = self.package(count).replace('-', "_");
         match self {
             Self::Annotated => format!(
-                "use {krate} as _;\nuse servicekit_health::{{CheckDescriptor, __private::Parameter}};\n\n\
+                "use {krate} as _;\nuse servicekit_health::{{CheckDescriptor, {PRIVATE}::Parameter}};\n\n\
                  fn main() {{\n    let count = servicekit_health::registered().count();\n    \
                  assert_eq!(count, {count});\n    println!(\"{{}}\", \
                  size_of::<CheckDescriptor>() + size_of::<Parameter>());\n}}\n"
@@ -298,8 +302,8 @@ fn main() {
         }
     }
 
-    let kinds = [Kind::ByHand, Kind::Element, Kind::Plain];
-    let [by_hand, element, plain] = workspace.medians(kinds, MOST, "check");
+    let kinds = [Kind::Annotated, Kind::ByHand, Kind::Element, Kind::Plain];
+    let [annotated, by_hand, element, plain] = workspace.medians(kinds, MOST, "check");
     for (what, time) in [
         ("by hand: linkme's element with the call, nothing else", by_hand),
         ("an element of linkme's with one byte, no check", element),
@@ -307,6 +311,8 @@ fn main() {
         let ratio = time / plain;
         println!("{MOST:9}  check  {time:13.0} ms {plain:6.0} ms  {ratio:5.2}  {what}");
     }
+    let against_by_hand = annotated / by_hand;
+    println!("`cargo check` against by hand: {against_by_hand:.2}, aimed at {CHECK_RATIO}");
 
     workspace.cargo(&["build", "--workspace", "--release"]);
     println!("\nfunctions  program       attribute     plain  ratio  bytes more per function");
@@ -331,5 +337,5 @@ fn main() {
     let printed = Command::new(program).output().unwrap().stdout;
     let bytes: usize = String::from_utf8(printed).unwrap().trim().parse().unwrap();
     println!("\nstatic data of a check with one dependency, without strings: {bytes} bytes");
-    println!("aimed at: `cargo check` at most {CHECK_RATIO} at 1,000 functions, 256 bytes a check");
+    println!("aimed at: 256 bytes a check");
 }
