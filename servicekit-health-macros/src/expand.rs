@@ -5,7 +5,7 @@
 //! future lacks at the function's name, what a return type lacks at that type. Names that the
 //! user's code could have too are avoided: its functions and types are named from inside.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Ident, Meta, Path, ReturnType, Type};
 
@@ -22,7 +22,9 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
     let health = alias(here);
     let lints = lints(&check.function.attributes);
     let descriptor = descriptor(check, &health);
+    let without_await = without_await(check, here);
     quote_spanned! {here=>
+        #without_await
         #item
 
         #lints
@@ -65,6 +67,23 @@ fn private(span: Span) -> Ident {
 /// The one name by which the expansion calls this crate's runtime half.
 fn alias(span: Span) -> Ident {
     Ident::new("__servicekit_health", span)
+}
+
+/// Clippy's pedantic `unused_async` advises to remove the `async` that a check must have. Only where
+/// nothing is awaited, so that nobody who forbids the lint meets an `allow` without need. What the
+/// user writes about the lint follows this, and wins.
+fn without_await(check: &Check, here: Span) -> Option<TokenStream> {
+    let is_async = check.settings.blocking.is_none();
+    let needed = is_async && !awaits(check.function.body.clone());
+    needed.then(|| quote_spanned!(here=> #[allow(clippy::unused_async)]))
+}
+
+fn awaits(body: TokenStream) -> bool {
+    body.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => word == "await",
+        TokenTree::Group(group) => awaits(group.stream()),
+        _ => false,
+    })
 }
 
 /// What the user allows on the function is allowed where it is called, too.

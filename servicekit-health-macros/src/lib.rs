@@ -53,7 +53,7 @@ use proc_macro2::TokenStream;
 ///
 /// The function is not changed: it can be called and unit-tested like any other. Its doc comment is the
 /// description of the check. `#[cfg]`, above or below the attribute, removes the check together with the
-/// function.
+/// function. Where it awaits nothing, clippy's `unused_async` is allowed: a check has to be `async`.
 ///
 /// # Keys
 ///
