@@ -205,7 +205,7 @@ fn shorten(text: &mut String) -> bool {
 }
 
 /// Cuts `text` to [`MAX_TEXT`] bytes, with an ellipsis.
-fn cut(text: &mut String) {
+pub(crate) fn cut(text: &mut String) {
     if text.len() > MAX_TEXT {
         truncate(text, MAX_TEXT - ELLIPSIS.len());
         text.push_str(ELLIPSIS);

@@ -104,6 +104,14 @@ fn details_are_scrubbed_by_their_keys_at_any_depth() {
 }
 
 #[test]
+fn details_of_a_user_are_told_unless_they_hold_the_password() {
+    let clean = details(json!({ "userinfo": "app:hunter2", "user_info": "alice" }));
+    assert_eq!(clean, json!({ "userinfo": "***", "user_info": "alice" }));
+    let kept = json!({ "user_info": { "name": "alice", "at": "12:30" } });
+    assert_eq!(details(kept.clone()), kept);
+}
+
+#[test]
 fn verbatim_details_keep_their_texts_and_their_limits() {
     let Value::Object(mut kept) = json!({ "password": "a", "url": "redis://u:p@h" }) else {
         unreachable!()

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Authorization,
     /// `cookie`, `set-cookie`: pairs up to the end of the line.
     Cookie,
+    /// `userinfo`: secret where it is a user and a password.
+    UserInfo,
 }
 
 /// Ends of names, whatever stands before: `PGPASSWORD`, `mypwd`.
@@ -156,8 +158,8 @@ const SUFFIXES: &[&str] = &[
     "backup",
 ];
 
-/// Whole names, as parts, that the other tables miss.
-const NAMES: &[&str] = &["basic_auth_user_info", "schema_registry_basic_auth_user_info"];
+/// Names, as parts, and ends of names, that the other tables miss.
+const NAMES: &[&str] = &["basic_auth_user_info", "mot_de_passe"];
 
 /// Names that end like a secret and are none.
 const INNOCENT: &[&str] = &["jsonwebtoken"];
@@ -177,7 +179,10 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     }
     let name = std::str::from_utf8(end).ok()?;
     let parts = in_parts(name);
-    if NAMES.contains(&parts.as_str()) {
+    let is_or_ends = |name: &&str| {
+        parts.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('_'))
+    };
+    if NAMES.iter().any(is_or_ends) {
         return Some(Kind::Secret);
     }
     let mut parts = parts.rsplit('_').filter(|part| !part.is_empty());
@@ -198,6 +203,9 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     }
     if matches!(last, "cookie" | "cookies") {
         return Some(Kind::Cookie);
+    }
+    if last == "userinfo" || (last == "info" && owner == Some("user")) {
+        return Some(Kind::UserInfo);
     }
     if WORDS.contains(&last) {
         return Some(if owner.is_some() { Kind::Secret } else { Kind::Word });
@@ -222,7 +230,7 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
 const HINTS: &[&[u8; 3]] = &[
     b"pas", b"pwd", b"_pw", b"ken", b"cht", b"ras", b"enh", b"rol", b"esl", b"tde", b"tok", b"sec",
     b"cre", b"sig", b"aut", b"otp", b"jwt", b"bea", b"hma", b"key", b"cod", b"sid", b"ses", b"tic",
-    b"coo",
+    b"coo", b"nfo",
 ];
 
 /// [`HINTS`], to be looked up by the low five bits of each letter, which small letters and
@@ -313,6 +321,9 @@ mod tests {
         for name in QUERY {
             assert_eq!(kind(name.as_bytes()), Some(Kind::Query), "{name}");
         }
+        for name in NAMES {
+            assert_eq!(kind(name.as_bytes()), Some(Kind::Secret), "{name}");
+        }
         for owner in KEY_OWNERS {
             for name in [format!("{owner}_key"), format!("{owner}key"), format!("{owner}Key")] {
                 assert_eq!(kind(name.as_bytes()), Some(Kind::Secret), "{name}");
@@ -339,6 +350,12 @@ mod tests {
             ("Proxy-Authorization", Some(Kind::Authorization)),
             ("set-cookie", Some(Kind::Cookie)),
             ("session_id", Some(Kind::Query)),
+            ("schema_registry_basic_auth_user_info", Some(Kind::Secret)),
+            ("motDePasse", Some(Kind::Secret)),
+            ("db_mot_de_passe", Some(Kind::Secret)),
+            ("userInfo", Some(Kind::UserInfo)),
+            ("info", None),
+            ("user_info_endpoint", None),
             ("password_length", None),
             ("SharedAccessKeyName", None),
             ("secretName", None),

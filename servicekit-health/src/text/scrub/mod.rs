@@ -186,6 +186,7 @@ pub(super) fn is_secret_field(key: &str, text: Option<&str>) -> bool {
     match keys::kind(key.as_bytes()) {
         None => false,
         Some(Kind::Query) => prose::looks_secret(value),
+        Some(Kind::UserInfo) => parameters::is_user_info(value),
         Some(Kind::Word) if value.len() <= 3 && text.is_some() => false,
         Some(_) => !prose::is_state(value) || text.is_none(),
     }

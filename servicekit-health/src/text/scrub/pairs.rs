@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::keys::{Kind, kind, owns_key};
-use super::parameters::{authorization, cookie, in_query};
+use super::parameters::{attributes, authorization, cookie, element, in_query, user_info};
 use super::phrases::is_scheme;
 use super::prose::{
     is_common, is_error_name, is_hollow, is_sentence, is_state, looks_secret, precedes_no_name,
@@ -53,6 +53,7 @@ pub(super) fn pair(scan: &mut Scan<'_>, name: Word) -> Option<Range<usize>> {
         Kind::Query => in_query(scan, &pair),
         Kind::Authorization => authorization(scan, &pair),
         Kind::Cookie => cookie(scan, &pair),
+        Kind::UserInfo => user_info(scan, &pair),
         Kind::Password | Kind::Secret | Kind::Word => secret(scan, &pair),
     };
     found.filter(|value| !value.is_empty())
@@ -73,7 +74,11 @@ fn read(scan: &Scan<'_>, name: Word) -> Option<Pair> {
     if scan.byte(at) == b']' || scan.follows(at, ")=(") {
         at += 1;
     }
-    let is_element = scan.byte(at) == b'>' && b"<:".contains(&scan.before(name.start));
+    let opens = !is_quoted && b"<:".contains(&scan.before(name.start));
+    if opens && let Some(end) = attributes(scan, at) {
+        at = end;
+    }
+    let is_element = scan.byte(at) == b'>' && opens;
     let end = at;
     at = scan.skip_blanks(at);
     let (sign, length) =
@@ -343,14 +348,6 @@ fn starts_line(scan: &Scan<'_>, name: Word) -> bool {
     let before = &scan.bytes[name.start.saturating_sub(64)..name.start];
     let blanks = before.iter().rev().take_while(|byte| b" \t-".contains(byte)).count();
     before.len() > blanks && before[before.len() - blanks - 1] == b'\n'
-}
-
-/// `<password>x</password>`
-fn element(scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
-    let length = scan.bytes[start..].iter().position(|&byte| byte == b'<')?;
-    let is_closed = scan.byte(start + length + 1) == b'/';
-    let value = &scan.bytes[start..start + length];
-    (is_closed && !is_hollow(value)).then_some(start..start + length)
 }
 
 /// The value of a name in YAML that stands in the lines below, further in.

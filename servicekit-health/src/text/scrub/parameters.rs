@@ -1,4 +1,4 @@
-//! The values of names that have a form of their own: headers, and parameters of a query.
+//! The values of names that have a form of their own: headers, parameters of a query, and elements.
 
 use std::ops::Range;
 
@@ -88,4 +88,45 @@ pub(super) fn cookie(scan: &Scan<'_>, pair: &Pair) -> Option<Range<usize>> {
         return Some(at..line_end(scan, at, scan.before(pair.name.start)));
     }
     looks_secret(first).then(|| at..bare_end(scan, at))
+}
+
+/// `userinfo=app:x`, `"userinfo": "app:x"`: a user and a password.
+pub(super) fn user_info(scan: &Scan<'_>, pair: &Pair) -> Option<Range<usize>> {
+    let found = enclosed(scan, pair.sign, pair.value);
+    let value = match &found {
+        Some(found) => found.window(scan),
+        None if pair.sign == Sign::Equals => {
+            scan.ahead(pair.value, 128).split(u8::is_ascii_whitespace).next()?
+        }
+        None => return None,
+    };
+    let end = || bare_end(scan, pair.value);
+    is_user_info(value).then(|| found.map_or_else(|| pair.value..end(), |found| found.end(scan)))
+}
+
+/// `app:x`, and not `https://x`.
+pub(super) fn is_user_info(value: &[u8]) -> bool {
+    let colon = value.iter().take(128).position(|&byte| byte == b':');
+    let Some((user, password)) = colon.map(|colon| value.split_at(colon)) else { return false };
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+@-".contains(byte);
+    user.iter().all(is_name) && !is_hollow(password) && !password.starts_with(b"://")
+}
+
+/// `<password>x</password>`
+pub(super) fn element(scan: &Scan<'_>, start: usize) -> Option<Range<usize>> {
+    let length = scan.bytes[start..].iter().position(|&byte| byte == b'<')?;
+    let is_closed = scan.byte(start + length + 1) == b'/';
+    let value = &scan.bytes[start..start + length];
+    (is_closed && !is_hollow(value)).then_some(start..start + length)
+}
+
+/// Where the tag of an element ends whose attributes begin at `at`: `<Password Type="x">`.
+pub(super) fn attributes(scan: &Scan<'_>, at: usize) -> Option<usize> {
+    let is_name = scan.byte(at + 1).is_ascii_alphabetic();
+    if !scan.byte(at).is_ascii_whitespace() || !is_name {
+        return None;
+    }
+    let ahead = scan.ahead(at, 256);
+    let length = ahead.iter().position(|byte| b"<>".contains(byte))?;
+    (ahead[length] == b'>' && ahead[..length].contains(&b'=')).then_some(at + length)
 }

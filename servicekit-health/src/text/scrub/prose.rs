@@ -235,6 +235,14 @@ const COMMON: &[&str] = &[
     "service",
     "all",
     "more",
+    // Statements, as behind the name of a column.
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "alter",
+    "create",
+    "drop",
 ];
 
 /// Words before a secret's name that make it a part of a grammar or an inventory:

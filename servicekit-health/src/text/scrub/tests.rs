@@ -117,6 +117,10 @@ const UNENDING: &[&str] = &[
     "\\\\\"",
     "-----BEGIN PRIVATE KEY-----",
     "<secret>",
+    "<secret a=",
+    "userinfo=",
+    "userinfo=\"a",
+    "a:1.2.3@",
     "eyJ.",
     "a@b:",
     "postgres://app:20/",
@@ -164,9 +168,11 @@ fn the_time_grows_with_the_length_and_no_faster() {
         (0..3).map(|_| once()).min().unwrap_or_default()
     };
     for unit in UNENDING {
-        let (short, long) = (time(unit, 2_000), time(unit, 32_000));
-        // 16 times the length; a square would take 256 times as long.
-        let limit = 80 * short + Duration::from_millis(5);
-        assert!(long < limit, "{unit:?}: {short:?}, then {long:?}");
+        // 16 times the length; a square would take 256 times as long. What else the machine does
+        // makes a time longer, and never shorter.
+        let times = std::iter::repeat_with(|| (time(unit, 2_000), time(unit, 32_000)));
+        let is_linear =
+            |(short, long): &(Duration, Duration)| *long < 80 * *short + Duration::from_millis(5);
+        assert!(times.take(10).any(|times| is_linear(&times)), "{unit:?}");
     }
 }

@@ -202,8 +202,10 @@ pub(super) fn dsn(scan: &mut Scan<'_>, word: Word) -> Option<Range<usize>> {
     {
         return None;
     }
+    // `left-pad:1.3.0@latest`
+    let is_package = is_release(password) && is_tag(scan.ahead(at + 1, 16));
     let is_mail = is_mail(scan, user, start..at);
-    (!is_mail && !is_version(scan, at + 1)).then_some(word.start..at)
+    (!is_mail && !is_package && !is_version(scan, at + 1)).then_some(word.start..at)
 }
 
 /// `jdbc:oracle:thin:scott/tiger@//ora:1521/svc`
@@ -337,6 +339,28 @@ fn is_version(scan: &Scan<'_>, at: usize) -> bool {
     let dots = ahead[..version].split(|&byte| byte == b'.').count() - 1;
     let ends = ahead.get(version).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b':');
     version > 0 && (1..=2).contains(&dots) && ends
+}
+
+/// `1.3.0`
+fn is_release(text: &[u8]) -> bool {
+    let mut parts = text.split(|&byte| byte == b'.');
+    text.len() <= 32
+        && parts.clone().count() == 3
+        && parts.all(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+}
+
+/// What a package's newest release is called, and what ends such a name.
+fn is_tag(ahead: &[u8]) -> bool {
+    let length = ahead.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let (tag, rest) = ahead.split_at(length);
+    let tags = ["latest", "next", "stable", "beta", "alpha", "canary", "rc", "lts", "edge"];
+    tags.iter().any(|it| tag.eq_ignore_ascii_case(it.as_bytes()))
+        && match rest {
+            // The end of a sentence, or of a label.
+            [b'.', next, ..] => !next.is_ascii_alphanumeric(),
+            [next, ..] => !b":/-_".contains(next),
+            [] => true,
+        }
 }
 
 /// `db`, `db:5432`, `[::1]:80`, or nothing, as in `file:///`.

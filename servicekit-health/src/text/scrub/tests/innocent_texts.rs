@@ -1,6 +1,19 @@
 //! Texts that only talk about secrets, or look a little like them.
 
 pub(super) const TEXTS: &[&str] = &[
+    "left-pad:1.3.0@latest",
+    "npm ERR! notarget No matching version found for left-pad:1.3.0@next.",
+    r#"column "password": SELECT id, password FROM users"#,
+    r#"error in "password": SELECT"#,
+    "GET https://idp.example.com/oauth2/userinfo: 401 Unauthorized",
+    "userinfo: missing field `sub`",
+    "userinfo=https://idp.example.com/userinfo",
+    r#"{"userinfo": {"sub": "42", "name": "a:b"}}"#,
+    "mot de passe incorrect",
+    r#"<Password Type="x"></Password>"#,
+    r#"<Password Type="x"/> is empty"#,
+    r#"<input name="token" value="">"#,
+    r#"<code class="x">E42a99b7</code>"#,
     r#"password authentication failed for user "app""#,
     r#"error returned from database: password authentication failed for user "app" (28P01)"#,
     "unexpected token: }",

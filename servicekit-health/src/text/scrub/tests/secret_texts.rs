@@ -2,6 +2,15 @@
 
 /// In all of these the secret is `hunter2`.
 pub(super) const WITH_HUNTER2: &[&str] = &[
+    "userinfo=app:hunter2",
+    "Config { userinfo: \"app:hunter2\", port: 1 }",
+    "request of url?userinfo=app:hunter2&x=1",
+    r#"<Password Type="x">hunter2</Password>"#,
+    r#"<wsse:Password Type="http://docs.oasis-open.org/wss#PasswordText">hunter2</wsse:Password>"#,
+    "mot_de_passe=hunter2",
+    "DB_MOT_DE_PASSE=hunter2",
+    "motDePasse: hunter2",
+    "app:1.3.0hunter2@latest",
     "Error: Failed to connect to mysql://root:hunter2@127.0.0.1:3306/shop",
     r#"Config { user: Some("app"), password: Some("hunter2"), dbname: None }"#,
     "RedisError: redis://default:hunter2@cache.prod.svc:6379/0 timed out",
