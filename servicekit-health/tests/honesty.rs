@@ -294,6 +294,27 @@ fn a_runtime_that_is_not_driven_does_not_hold_a_check_for_ever() {
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
+/// Its runtime is so busy that a reader elsewhere has timed it out before it began.
+#[test]
+fn a_run_that_was_timed_out_before_it_began_does_not_begin() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let check = Check::new("check", move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async {}
+    });
+    let health = only(check.timeout(ms(50)).cache(secs(60)));
+    let busy = runtime();
+    busy.block_on(async {
+        let _ = health.report().now_or_never();
+    });
+    std::thread::sleep(ms(100));
+    let seen = runtime().block_on(message(&health, "check"));
+    assert_eq!(seen.as_deref(), Some("timed out after 50ms"));
+    busy.block_on(async { sleep(ms(50)).await });
+    assert_eq!(runs.load(Ordering::SeqCst), 0, "the next run may follow at once, within the cache");
+}
+
 #[test]
 fn a_blocking_check_has_one_live_run_however_often_its_runtime_changes() {
     let (live, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -92,6 +92,33 @@ async fn on_change_is_silent_but_for_comments_until_something_differs() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_difference_is_told_at_once_but_no_sooner_than_the_shortest_interval_after_another() {
+    let number: Arc<AtomicU64> = Arc::default();
+    let told = Arc::clone(&number);
+    let check = Check::new("number", move || {
+        let number = told.load(Ordering::Relaxed);
+        async move { health::CheckResult::degraded(format!("number {number}")) }
+    });
+    let health = health::builder().check(check.cache(Duration::ZERO)).build().unwrap();
+    let events = open(&health.router(), "?on=change&poll_interval=60").await;
+    let mut events = events.into_body().into_data_stream();
+    assert!(next(&mut events).await.contains("number 0"));
+    let start = Instant::now();
+    tokio::spawn(async move {
+        for at in [1000, 1010] {
+            tokio::time::sleep_until(start + Duration::from_millis(at)).await;
+            number.fetch_add(1, Ordering::Relaxed);
+            health.report().await;
+        }
+        std::future::pending::<()>().await;
+    });
+    for (event, tens_of_millis) in [("number 1", 100), ("number 2", 110)] {
+        assert!(next(&mut events).await.contains(event));
+        assert_eq!(start.elapsed().as_millis() / 10, tens_of_millis);
+    }
+}
+
 #[tokio::test]
 async fn an_impossible_poll_interval_is_a_400_with_the_bounds() {
     let router = service().router();

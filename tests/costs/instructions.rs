@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderName, HeaderValue, Request, header};
+use axum::http::{HeaderName, HeaderValue, Request, Uri, header};
 use axum::routing::get;
 use axum::serve::Listener;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use servicekit_health::{self as health, Check, Health};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -27,7 +27,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// How many streams are read at once, so that what the runtime does at a tick is shared as it is in
 /// a program.
-const STREAMS: usize = 100;
+const STREAMS: usize = 1000;
+const STREAM: &str = "/health/$stream";
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
@@ -43,17 +44,27 @@ fn main() {
 }
 
 fn do_work(work: &str, repeats: usize) {
-    let runtime = runtime(matches!(work, "tick" | "slow" | "late"));
+    let runtime = runtime(
+        !matches!(work, "run")
+            && !work.starts_with("request")
+            && !matches!(work, "static" | "static-keys"),
+    );
     match work {
         "static" => runtime.block_on(connection("/static", repeats)),
         "request" => runtime.block_on(connection("/health", repeats)),
+        "static-keys" => runtime.block_on(connection(&format!("/static{}", keys()), repeats)),
+        "request-keys" => runtime.block_on(connection(&format!("/health{}", keys()), repeats)),
         "run" => runtime.block_on(run(repeats)),
-        "tick" => runtime.block_on(ticks(checks(10, Duration::ZERO), repeats)),
-        "slow" => runtime.block_on(ticks(checks(100, Duration::from_millis(500)), repeats)),
+        "tick" => runtime.block_on(ticks(&checks(10, Duration::ZERO).router(), STREAM, repeats)),
+        "static-tick" => runtime.block_on(ticks(&by_hand(), "/static", repeats)),
+        "slow" => runtime.block_on(ticks(
+            &checks(100, Duration::from_millis(500)).router(),
+            STREAM,
+            repeats,
+        )),
         "late" => runtime.block_on(late(repeats)),
-        "exclude" => runtime.block_on(excluding(repeats)),
         "build" => drop(black_box(cached(repeats))),
-        _ => panic!("unknown work `{work}`"),
+        _ => runtime.block_on(chosen(work, repeats)),
     }
 }
 
@@ -102,6 +113,18 @@ fn static_route(body: Bytes) -> Router {
     Router::new().route("/static", get(answer))
 }
 
+/// The least that a route which sends the same bytes each second can cost.
+fn by_hand() -> Router {
+    let ticks = || async {
+        let ticks = tokio::time::interval(Duration::from_secs(1));
+        Body::from_stream(stream::unfold(ticks, async |mut ticks| {
+            ticks.tick().await;
+            Some((Ok::<_, Infallible>(Bytes::from_static(b"data: {}\n\n")), ticks))
+        }))
+    };
+    Router::new().route("/static", get(ticks))
+}
+
 /// Connections without a network.
 struct Pipes(mpsc::Receiver<DuplexStream>);
 
@@ -119,6 +142,11 @@ impl Listener for Pipes {
     fn local_addr(&self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// As many query keys as a URI has room for; all but two are not kept.
+fn keys() -> String {
+    format!("?{}", "limit=1&".repeat(5000))
 }
 
 /// Requests over one connection to a program as users write it.
@@ -149,16 +177,18 @@ async fn run(repeats: usize) {
     }
 }
 
-/// Events of streams that were opened together.
-async fn ticks(health: Health, events: usize) {
-    let read = |mut router: Router| async move {
-        let request = Request::get("/health/$stream").body(Body::empty()).unwrap();
+/// Events of streams that were opened one after another, ten within each millisecond.
+async fn ticks(router: &Router, path: &'static str, events: usize) {
+    let read = move |n: u64, mut router: Router| async move {
+        tokio::time::sleep(Duration::from_millis(n / 10)).await;
+        let request = Request::get(path).body(Body::empty()).unwrap();
         let mut body = router.call(request).await.unwrap().into_body().into_data_stream();
         for _ in 0..events {
             black_box(body.next().await);
         }
     };
-    let readers: Vec<_> = (0..STREAMS).map(|_| tokio::spawn(read(health.router()))).collect();
+    let readers: Vec<_> =
+        (0..).take(STREAMS).map(|n| tokio::spawn(read(n, router.clone()))).collect();
     for reader in readers {
         reader.await.expect("the reader ends");
     }
@@ -172,16 +202,17 @@ async fn late(count: usize) {
     assert_eq!(health.report().await.checks.len(), count);
 }
 
-/// A request in process.
+/// A request in process. Its URI was parsed before: what hyper does for it is not counted.
 struct Asked {
     router: Router,
-    uri: String,
+    uri: Uri,
     accept: Option<HeaderValue>,
 }
 
 impl Asked {
     async fn once(&mut self) -> Result<(), Infallible> {
-        let mut request = Request::get(&self.uri).body(Body::empty()).expect("a valid URI");
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = self.uri.clone();
         if let Some(accept) = &self.accept {
             request.headers_mut().insert(header::ACCEPT, accept.clone());
         }
@@ -203,13 +234,42 @@ impl Asked {
     }
 }
 
-/// The same request, for all of 1,000 checks but 64.
-async fn excluding(repeats: usize) {
-    let keys: Vec<_> = (0..64).map(|n| format!("exclude=check-{n}")).collect();
-    let uri = format!("/health?{}", keys.join("&"));
-    let mut asked = Asked { router: cached(1000).router(), uri, accept: None };
+/// Requests that an outsider chooses: the work, what it is, its query and its `Accept`.
+fn choices() -> [(&'static str, &'static str, String, Option<String>); 8] {
+    let exclude: Vec<_> = (0..64).map(|n| format!("exclude=check-{n}")).collect();
+    let exclude = format!("?{}", exclude.join("&"));
+    let ranges = |size| Some("application/a;q=0.5,".repeat(size / 20 + 1)[..size].to_owned());
+    let query = |text: &str| text.to_owned();
+    [
+        ("plain", "no query", String::new(), None),
+        ("verbose", "?verbose", query("?verbose"), None),
+        ("exclude", "64 exclude keys", exclude, None),
+        ("tag", "?tag=tenth", query("?tag=tenth"), None),
+        ("check", "?check=check-500", query("?check=check-500"), None),
+        ("accept", "Accept of 8 KiB", String::new(), ranges(8 << 10)),
+        ("accept-long", "Accept of 390 KiB", String::new(), ranges(390 << 10)),
+        ("keys", "5,000 repeated query keys", keys(), None),
+    ]
+}
+
+/// Each of the choices, to a router with 1,000 checks.
+fn asked() -> Vec<(&'static str, &'static str, Asked)> {
+    let router: Router = cached(1000).router();
+    let ask = |(work, what, query, accept): (_, _, String, Option<String>)| {
+        let uri = format!("/health{query}").parse().expect("a valid URI");
+        let accept = accept.map(|accept| HeaderValue::from_str(&accept).expect("ASCII"));
+        (work, what, Asked { router: router.clone(), uri, accept })
+    };
+    choices().into_iter().map(ask).collect()
+}
+
+/// The same request again and again, each time so much later that what it says of ages differs.
+async fn chosen(work: &str, repeats: usize) {
+    let found = asked().into_iter().find(|(name, ..)| *name == work);
+    let (_, _, mut asked) = found.unwrap_or_else(|| panic!("unknown work `{work}`"));
     for _ in 0..repeats {
         asked.once().await.unwrap_or_else(|never| match never {});
+        tokio::time::advance(Duration::from_millis(2)).await;
     }
 }
 
@@ -217,28 +277,9 @@ async fn excluding(repeats: usize) {
 fn ratios() {
     let runtime = runtime(false);
     runtime.block_on(async {
-        let router: Router = cached(1000).router();
-        let ask = |query: String, accept: Option<String>| {
-            let accept = accept.map(|accept| HeaderValue::from_str(&accept).expect("ASCII"));
-            Asked { router: router.clone(), uri: format!("/health{query}"), accept }
-        };
-        let keys = |count, key: &dyn Fn(usize) -> String| {
-            let keys: Vec<_> = (0..count).map(key).collect();
-            format!("?{}", keys.join("&"))
-        };
-        let ranges = |size| "application/a;q=0.5,".repeat(size / 20 + 1)[..size].to_owned();
-        let plain = String::new;
-        let rows = [
-            ("?verbose", ask("?verbose".to_owned(), None)),
-            ("64 exclude keys", ask(keys(64, &|n| format!("exclude=check-{n}")), None)),
-            ("?tag=tenth", ask("?tag=tenth".to_owned(), None)),
-            ("?check=check-500", ask("?check=check-500".to_owned(), None)),
-            ("Accept of 8 KiB", ask(plain(), Some(ranges(8 << 10)))),
-            ("Accept of 390 KiB", ask(plain(), Some(ranges(390 << 10)))),
-            ("5,000 repeated query keys", ask(keys(5000, &|_| "limit=1".to_owned()), None)),
-        ];
-        let mut base = ask(plain(), None);
-        for (what, mut asked) in rows {
+        let mut asked = asked().into_iter().map(|(_, what, asked)| (what, asked));
+        let (_, mut base) = asked.next().expect("the plain one");
+        for (what, mut asked) in asked {
             let mut ratios = Vec::new();
             for _ in 0..7 {
                 let plain = base.time().await;

@@ -33,6 +33,29 @@ async fn a_runtime_kept_busy_is_seen_from_inside() {
     assert_eq!(change.to, HealthState::Healthy);
 }
 
+/// A timer that wakes the check is handled by a worker that then runs the check itself, and tokio
+/// has no other look after timers and connections meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_check_that_blocks_its_thread_after_it_waited_is_timed_out_meanwhile() {
+    let long = Duration::from_secs(30);
+    let (release, blocked) = mpsc::channel::<()>();
+    let blocked = std::sync::Arc::new(Mutex::new(blocked));
+    let check = Check::new("blocks", move || {
+        let blocked = std::sync::Arc::clone(&blocked);
+        async move {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let _ = blocked.lock().unwrap().recv_timeout(long);
+        }
+    });
+    let check = check.timeout(Duration::from_millis(100));
+    let health = health::builder().deadline(long).check(check).build().unwrap();
+    let started = Instant::now();
+    let report = tokio::spawn(async move { health.check("blocks").await.unwrap() }).await.unwrap();
+    assert_eq!(report.message.as_deref(), Some("timed out after 100ms"));
+    assert!(started.elapsed() < long, "it waited for the check");
+    drop(release);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_that_blocks_its_thread_is_timed_out_meanwhile() {
     let long = Duration::from_secs(30);

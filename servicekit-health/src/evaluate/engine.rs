@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::background::{BackgroundTasks, TaskKind};
 use super::callbacks::Callback;
+use super::encoding::AGES_HOLD;
 use super::events::{Events, Observers};
 use super::executor::Executor;
 use super::group::{GROUPS, Group, HEALTH};
@@ -27,7 +28,7 @@ use super::selection::{Criteria, SelectError, Selections, find};
 use super::settings::ResolvedSettings;
 use super::signals;
 use super::transitions::{Listener, Transitions};
-use super::view::{Ages, Evaluation, Snapshot, View};
+use super::view::{Evaluation, Snapshot, View};
 use crate::declare::check::Check;
 use crate::model::{CheckReport, HealthState, Probe, Report, Transition};
 use crate::sync::{Mutex, lock};
@@ -154,11 +155,16 @@ impl Engine {
         self.started_up.load(Ordering::Acquire)
     }
 
-    /// The report of `view`, within the deadline. Readers at the same time share one.
-    pub(crate) async fn snapshot(&self, view: &View, ages: Ages) -> Arc<Snapshot> {
+    /// The report of `view` at `now`, if it need not be waited for.
+    pub(crate) fn current(&self, view: &View, now: Instant) -> Option<Arc<Snapshot>> {
         self.wake();
+        view.valid(self.events.revision.now(), now)
+    }
+
+    /// The report of `view`, within the deadline. Readers at the same time share one.
+    pub(crate) async fn snapshot(&self, view: &View) -> Arc<Snapshot> {
         let begin = Instant::now();
-        if let Some(snapshot) = view.valid(self.events.revision.now(), begin, ages) {
+        if let Some(snapshot) = self.current(view, begin) {
             return snapshot;
         }
         let deadline = begin + self.deadline;
@@ -173,7 +179,6 @@ impl Engine {
         }
         let snapshot = view.snapshot(
             || self.events.revision.now(),
-            ages,
             evaluation.as_ref(),
             |now| self.assemble(view, evaluation.as_deref(), now),
         );
@@ -262,6 +267,10 @@ impl Engine {
             valid_until = valid_until.min(until);
             answer
         });
+        if report.draining {
+            // The requests that are counted then come and go without a word.
+            valid_until = valid_until.min(now + AGES_HOLD);
+        }
         (report, valid_until)
     }
 

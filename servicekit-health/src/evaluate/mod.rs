@@ -9,6 +9,7 @@ mod background;
 mod background_tests;
 pub(crate) mod callbacks;
 pub(crate) mod clean;
+pub(crate) mod encoding;
 pub(crate) mod engine;
 pub(crate) mod events;
 mod executor;

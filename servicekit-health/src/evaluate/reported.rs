@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::model::{CheckResult, HealthState};
+use crate::text::cleaner::cut;
 
 /// The state that readers are told, and the newest result that was of that state.
 #[derive(Debug)]
@@ -40,11 +41,32 @@ impl ReportedState {
     }
 
     pub(super) fn message(&self) -> Option<String> {
-        let message = self.result.message.as_deref();
-        match (self.escalated, message) {
-            (None, message) => message.map(str::to_owned),
-            (Some(it), None) => Some(format!("degraded for {:?}", it.after)),
-            (Some(it), Some(text)) => Some(format!("degraded for {:?}: {text}", it.after)),
-        }
+        let Some(Escalation { after, .. }) = self.escalated else {
+            return self.result.message.clone();
+        };
+        let Some(text) = &self.result.message else {
+            return Some(format!("degraded for {after:?}"));
+        };
+        let mut message = format!("degraded for {after:?}: {text}");
+        // The text alone may be as long as a message can be.
+        cut(&mut message);
+        Some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_what_was_escalated_is_no_longer_than_any_other() {
+        let begin = Instant::now();
+        let degraded = CheckResult::degraded("é".repeat(512));
+        let mut reported = ReportedState::new(&degraded, begin);
+        assert_eq!(reported.message(), degraded.message);
+        reported.escalate(begin + Duration::from_secs(300));
+        let message = reported.message().unwrap();
+        assert!(message.starts_with("degraded for 300s: é"), "{message}");
+        assert!(message.len() <= 1024 && message.ends_with('…'), "{} bytes", message.len());
     }
 }

@@ -1,9 +1,9 @@
 //! One run of a check: started, timed, and given up where it cannot be ended.
 //!
 //! A run and its timer are different tasks, so a check that blocks its thread is still timed out on
-//! time by any free worker. The run's task wakes no other before the user's code has returned: tokio
-//! does not let other workers steal the task that was woken last, and a supervisor woken by a run
-//! that then blocks would be stuck behind it.
+//! time by any free worker. Until the user's code has returned, the run's task wakes no task that has
+//! something to do: tokio does not let other workers steal the task that was woken last, and a
+//! supervisor woken by a run that then blocks would be stuck behind it.
 //!
 //! All of the user's code runs within the run, and so under its timeout: the check, what makes a
 //! text of its error, and what drops that error.
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -116,8 +116,11 @@ fn begin(guard: &Arc<RunGuard>, runtime: &Handle, busy: Arc<Busy>, span: &Span) 
         Runner::Async(check) => {
             let run = async move {
                 let runner = &guard.runner;
-                let settled =
-                    Watched { run: Box::pin(async { settle(runner, check().await) }), busy: &busy };
+                if !runner.is_awaited(guard.id) {
+                    return (came_too_late(runner), Instant::now());
+                }
+                let run = Box::pin(async { settle(runner, check().await) });
+                let settled = Watched { run, busy: &busy, has_waited: false };
                 let settled = settled.await.unwrap_or_else(|panic| panicked(runner, &panic));
                 (settled, Instant::now())
             };
@@ -126,6 +129,9 @@ fn begin(guard: &Arc<RunGuard>, runtime: &Handle, busy: Arc<Busy>, span: &Span) 
         Runner::Blocking(check) => {
             let runner = Arc::clone(&guard.runner);
             let work = move || {
+                if !guard.runner.is_awaited(guard.id) {
+                    return (came_too_late(&guard.runner), Instant::now());
+                }
                 let _entered = span.entered();
                 busy.set(true);
                 let settled = settle(&guard.runner, check());
@@ -157,6 +163,12 @@ fn settle(runner: &CheckRunner, outcome: Outcome) -> Settled {
         }
     };
     (clean(runner.cleaner(), result), outcome)
+}
+
+/// Of a run that a reader has timed out before its runtime began it: to begin it now would be a run
+/// whose time the cache does not count. Nobody sees this result.
+fn came_too_late(runner: &CheckRunner) -> Settled {
+    (runner.settings.failure("timed out before it began"), RunOutcome::Timeout)
 }
 
 fn panicked(runner: &CheckRunner, panic: &str) -> Settled {
@@ -256,6 +268,7 @@ async fn wait_for_end(runner: &CheckRunner, mut run: RunHandle, started: Instant
 struct Watched<'a, F> {
     run: Pin<Box<F>>,
     busy: &'a Busy,
+    has_waited: bool,
 }
 
 impl<F: Future> Future for Watched<'_, F> {
@@ -263,6 +276,9 @@ impl<F: Future> Future for Watched<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if std::mem::replace(&mut this.has_waited, true) {
+            wake_another_worker();
+        }
         this.busy.set(true);
         let polled = catch_unwind(AssertUnwindSafe(|| this.run.as_mut().poll(context)));
         this.busy.set(false);
@@ -270,5 +286,17 @@ impl<F: Future> Future for Watched<'_, F> {
             Ok(polled) => polled.map(Ok),
             Err(panic) => Poll::Ready(Err(panic_text(&*panic).to_owned())),
         }
+    }
+}
+
+/// Has an idle worker look after timers and connections. The worker that woke this run did so until
+/// now, and in tokio nobody takes over from it while the run blocks its thread, unless there is
+/// something to do: the supervisor would be late, and so would the whole application. Two tasks,
+/// because the newest one cannot be stolen.
+fn wake_another_worker() {
+    let runtime = Handle::current();
+    if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        runtime.spawn(async {});
+        runtime.spawn(async {});
     }
 }

@@ -192,6 +192,11 @@ impl CheckRunner {
         }
     }
 
+    /// Whether the run `id` is under way and has no result yet.
+    pub(crate) fn is_awaited(&self, id: u64) -> bool {
+        self.work().state.awaited_run() == Some(id)
+    }
+
     /// Whether the run `id`, or one after it, brought a result.
     pub(crate) fn has_result_of(&self, id: u64) -> bool {
         self.work().state.has_result_of(id)

@@ -28,17 +28,6 @@ impl Criteria<'_> {
     pub(crate) fn len(&self) -> usize {
         self.checks.len() + self.excluded.len() + self.tags.len()
     }
-
-    fn to_owned(&self) -> Criteria<'static> {
-        let owned = |texts: &[Cow<'_, str>]| {
-            texts.iter().map(|text| Cow::Owned(text.to_string())).collect()
-        };
-        Criteria {
-            checks: owned(&self.checks),
-            excluded: owned(&self.excluded),
-            tags: owned(&self.tags),
-        }
-    }
 }
 
 /// Why a selection is not valid.
@@ -101,21 +90,10 @@ pub(crate) fn find(runners: &[Arc<CheckRunner>], name: &str) -> Option<usize> {
 
 /// The last selections, so that readers of the same one share its report.
 #[derive(Default)]
-pub(crate) struct Selections {
-    views: Mutex<VecDeque<Arc<View>>>,
-    queries: Mutex<VecDeque<Query>>,
-}
-
-/// What was asked, as it was asked. Its names and tags exist, so it is short.
-struct Query {
-    group: &'static Group,
-    criteria: Criteria<'static>,
-    starting: bool,
-    view: Arc<View>,
-}
+pub(crate) struct Selections(Mutex<VecDeque<Arc<View>>>);
 
 impl Selections {
-    /// The view of what `criteria` select, which is only worked out for a query that is new.
+    /// The view of what `criteria` select.
     pub(crate) fn of(
         &self,
         runners: &[Arc<CheckRunner>],
@@ -123,36 +101,21 @@ impl Selections {
         criteria: &Criteria<'_>,
         starting: bool,
     ) -> Result<Arc<View>, SelectError> {
-        let same = |query: &&Query| {
-            let Query { group: of, criteria: asked, starting: then, .. } = query;
-            std::ptr::eq(*of, group) && *then == starting && asked == criteria
-        };
-        if let Some(query) = lock(&self.queries).iter().find(same) {
-            return Ok(Arc::clone(&query.view));
-        }
-        let view = self.view(group, select(runners, group, criteria, starting)?);
-        let criteria = criteria.to_owned();
-        let query = Query { group, criteria, starting, view: Arc::clone(&view) };
-        keep(&mut lock(&self.queries), query);
-        Ok(view)
+        Ok(self.view(group, select(runners, group, criteria, starting)?))
     }
 
     /// The view of these members.
     pub(crate) fn view(&self, group: &'static Group, members: Vec<Member>) -> Arc<View> {
-        let mut views = lock(&self.views);
+        let mut views = lock(&self.0);
         let same = |view: &&Arc<View>| std::ptr::eq(view.group, group) && view.members == members;
         if let Some(view) = views.iter().find(same) {
             return Arc::clone(view);
         }
         let view = Arc::new(View::new(group, members, false));
-        keep(&mut views, Arc::clone(&view));
+        if views.len() == KEPT {
+            views.pop_front();
+        }
+        views.push_back(Arc::clone(&view));
         view
     }
-}
-
-fn keep<T>(kept: &mut VecDeque<T>, new: T) {
-    if kept.len() == KEPT {
-        kept.pop_front();
-    }
-    kept.push_back(new);
 }

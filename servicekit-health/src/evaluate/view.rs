@@ -2,28 +2,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::encoding::Encoding;
 use super::group::{Group, Member};
-use crate::model::Report;
+use crate::model::{CheckReport, Report};
 use crate::sync::{Mutex, lock};
 
 /// How many forms of a snapshot its readers may keep beside it.
 pub(crate) const FORMS: usize = 18;
-
-/// How long the ages in a report are near enough to the truth.
-const AGES_HOLD: Duration = Duration::from_millis(1);
-
-/// Whether a reader sees how old the results are, which differs at every moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ages {
-    Seen,
-    Unseen,
-}
 
 /// Some checks of one group. Only the engine makes one.
 pub(crate) struct View {
@@ -37,11 +27,20 @@ pub(crate) struct View {
 #[derive(Default)]
 struct Cell {
     newest: Option<Arc<Snapshot>>,
-    evaluation: Option<Arc<Evaluation>>,
+    under_way: Option<UnderWay>,
+}
+
+/// The newest evaluation: until this revision and this time are over, every reader would wait for
+/// the same.
+struct UnderWay {
+    evaluation: Arc<Evaluation>,
+    revision: u64,
+    same_until: Instant,
 }
 
 /// A report, the same for every reader until something changes.
 pub(crate) struct Snapshot {
+    /// With ages of when it was made.
     pub(crate) report: Report,
     made: Instant,
     revision: u64,
@@ -49,16 +48,14 @@ pub(crate) struct Snapshot {
     /// The evaluation that was not complete when its readers' deadline passed.
     late_for: Option<Arc<Evaluation>>,
     /// What its readers made of the report, for the next who want the same.
-    forms: [OnceLock<Bytes>; FORMS],
+    /// Boxed, because most snapshots are read in one form or none.
+    forms: [OnceLock<Box<Encoding>>; FORMS],
 }
 
 /// Runs that readers wait for together: one that ends wakes none of them, the last wakes all.
 pub(crate) struct Evaluation {
     /// The check's index and its run, in the order of the indices.
     pub(crate) awaited: Vec<(usize, u64)>,
-    /// Until this revision and this time are over, every reader would wait for the same.
-    revision: u64,
-    same_until: Instant,
     /// Every run has brought a result, as the first reader found.
     is_complete: AtomicBool,
     opened: watch::Receiver<()>,
@@ -70,17 +67,17 @@ impl View {
     }
 
     /// The newest snapshot, if a reader at `now` would get the same one.
-    pub(crate) fn valid(&self, revision: u64, now: Instant, ages: Ages) -> Option<Arc<Snapshot>> {
+    pub(crate) fn valid(&self, revision: u64, now: Instant) -> Option<Arc<Snapshot>> {
         let cell = lock(&self.cell);
-        cell.newest.as_ref().filter(|newest| newest.holds(revision, now, ages)).cloned()
+        cell.newest.as_ref().filter(|newest| newest.holds(revision, now)).cloned()
     }
 
     /// The evaluation that a reader at `now` would wait for, where that is known without asking the
     /// checks: so many readers at one tick cost little more than one.
     pub(crate) fn under_way(&self, revision: u64, now: Instant) -> Option<Arc<Evaluation>> {
         let cell = lock(&self.cell);
-        let same = |it: &&Arc<Evaluation>| it.revision == revision && now < it.same_until;
-        cell.evaluation.as_ref().filter(same).cloned()
+        let same = |it: &&UnderWay| it.revision == revision && now < it.same_until;
+        cell.under_way.as_ref().filter(same).map(|it| Arc::clone(&it.evaluation))
     }
 
     /// The evaluation of these runs: the one that is under way, or a new one. `hold` is called for
@@ -93,22 +90,20 @@ impl View {
         mut hold: impl FnMut(usize, u64, &Arc<watch::Sender<()>>),
     ) -> Arc<Evaluation> {
         let mut cell = lock(&self.cell);
-        if let Some(evaluation) = cell.evaluation.as_ref().filter(|it| it.awaited == awaited) {
-            return Arc::clone(evaluation);
+        if let Some(same) = cell.under_way.as_mut().filter(|it| it.evaluation.awaited == awaited) {
+            // This reader has asked the checks, so that those after it need not.
+            (same.revision, same.same_until) = (revision, same_until);
+            return Arc::clone(&same.evaluation);
         }
         let (gate, opened) = watch::channel(());
         let gate = Arc::new(gate);
         for (index, run) in &awaited {
             hold(*index, *run, &gate);
         }
-        let evaluation = Arc::new(Evaluation {
-            awaited,
-            revision,
-            same_until,
-            is_complete: AtomicBool::new(false),
-            opened,
-        });
-        cell.evaluation = Some(Arc::clone(&evaluation));
+        let is_complete = AtomicBool::new(false);
+        let evaluation = Arc::new(Evaluation { awaited, is_complete, opened });
+        let shared = Arc::clone(&evaluation);
+        cell.under_way = Some(UnderWay { evaluation: shared, revision, same_until });
         evaluation
     }
 
@@ -117,7 +112,6 @@ impl View {
     pub(crate) fn snapshot(
         &self,
         revision: impl Fn() -> u64,
-        ages: Ages,
         evaluation: Option<&Arc<Evaluation>>,
         make: impl FnOnce(Instant) -> (Report, Instant),
     ) -> Arc<Snapshot> {
@@ -126,8 +120,7 @@ impl View {
         // Before the parts are read: what changes meanwhile makes the snapshot old.
         let revision = revision();
         if let Some(newest) = &cell.newest
-            && (newest.holds(revision, now, ages)
-                || newest.is_late_for(evaluation, revision, now, ages))
+            && (newest.holds(revision, now) || newest.is_late_for(evaluation, revision))
         {
             return Arc::clone(newest);
         }
@@ -146,33 +139,45 @@ impl View {
 }
 
 impl Snapshot {
-    fn holds(&self, revision: u64, now: Instant, ages: Ages) -> bool {
-        self.revision == revision && now < self.valid_until && self.shows(ages, now)
+    fn holds(&self, revision: u64, now: Instant) -> bool {
+        self.revision == revision && now < self.valid_until
     }
 
     /// Whether the reader that waited for `evaluation` in vain gets what another one got.
-    fn is_late_for(
-        &self,
-        evaluation: Option<&Arc<Evaluation>>,
-        revision: u64,
-        now: Instant,
-        ages: Ages,
-    ) -> bool {
+    fn is_late_for(&self, evaluation: Option<&Arc<Evaluation>>, revision: u64) -> bool {
         let same = match (&self.late_for, evaluation) {
             (Some(late_for), Some(evaluation)) => Arc::ptr_eq(late_for, evaluation),
             _ => false,
         };
-        same && self.revision == revision && self.shows(ages, now)
+        same && self.revision == revision
     }
 
-    /// Whether the ages in it, where they are seen, are those of `now`.
-    fn shows(&self, ages: Ages, now: Instant) -> bool {
-        ages == Ages::Unseen || now < self.made + AGES_HOLD
+    /// The form of this number, made by the first who wants it and shared by all others, with the
+    /// ages of now.
+    pub(crate) fn form(&self, number: usize, make: impl FnOnce(&Report) -> Encoding) -> Bytes {
+        self.forms[number]
+            .get_or_init(|| Box::new(make(&self.report)))
+            .after(|| self.made.elapsed())
     }
 
-    /// The form of this number, made by the first who wants it and shared by all others.
-    pub(crate) fn form(&self, number: usize, make: impl FnOnce(&Report) -> Bytes) -> Bytes {
-        self.forms[number].get_or_init(|| make(&self.report)).clone()
+    /// A copy of the report, with the ages of now.
+    pub(crate) fn report_of_now(&self) -> Report {
+        let mut report = self.report.clone();
+        report.checks.values_mut().for_each(|check| self.age(check));
+        report
+    }
+
+    /// A copy of what it says of one check, likewise.
+    pub(crate) fn check_of_now(&self, name: &str) -> Option<CheckReport> {
+        let mut check = self.report.checks.get(name).cloned()?;
+        self.age(&mut check);
+        Some(check)
+    }
+
+    fn age(&self, check: &mut CheckReport) {
+        if let Some(age) = &mut check.age {
+            *age += self.made.elapsed();
+        }
     }
 }
 

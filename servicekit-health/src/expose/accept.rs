@@ -1,11 +1,13 @@
 //! Which format an `Accept` header prefers (RFC 9110, section 12.5.1).
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::formats::FORMATS;
 
-/// How many ranges are read. A browser sends eight; reading thousands would only cost time.
+/// How many ranges are read, and of how many bytes. A browser sends eight in 200 bytes; reading
+/// thousands would only cost time.
 const MAX_RANGES: usize = 32;
+const MAX_LEN: usize = 2048;
 
 /// A type and its subtype.
 type MediaType = (&'static str, &'static str);
@@ -20,83 +22,119 @@ pub(crate) fn preferred<const N: usize>(headers: &HeaderMap, offers: [MediaType;
     if !headers.contains_key(header::ACCEPT) {
         return 0;
     }
-    let mut ranges = Vec::new();
+    // For each offer how exactly the best range names it, and that range's quality.
+    let mut best = [(0, 0); N];
+    let mut left = MAX_LEN;
     let values = headers.get_all(header::ACCEPT).iter();
-    // What is no text names no media type.
-    let texts = values.map(|value| value.to_str().unwrap_or_default());
-    for range in texts.flat_map(|text| text.split(',')).take(MAX_RANGES) {
-        ranges.extend(Range::parse(range));
-    }
-    let quality = |offer: MediaType| {
-        let best = ranges.iter().filter(|range| range.specificity(offer) > 0);
-        best.max_by_key(|range| range.specificity(offer)).map_or(0, |range| range.quality)
-    };
-    let mut chosen = (0, quality(offers[0]));
-    for (position, offer) in offers.into_iter().enumerate().skip(1) {
-        let quality = quality(offer);
-        if quality > chosen.1 {
-            chosen = (position, quality);
+    let values = values.map(|value| beginning(value, &mut left));
+    let ranges = values.flat_map(|value| value.split(|byte| *byte == b','));
+    for range in ranges.take(MAX_RANGES).filter_map(Range::parse) {
+        let specificities = offers.map(|offer| range.specificity(offer));
+        // Most ranges name none of ours, and then their parameters do not matter.
+        if specificities.iter().all(|specificity| *specificity == 0) {
+            continue;
+        }
+        let Some(quality) = range.quality() else { continue };
+        for (best, specificity) in best.iter_mut().zip(specificities) {
+            if specificity > 0 && specificity >= best.0 {
+                *best = (specificity, quality);
+            }
         }
     }
-    chosen.0
+    let mut chosen = 0;
+    for (position, (_, quality)) in best.iter().enumerate() {
+        if *quality > best[chosen].1 {
+            chosen = position;
+        }
+    }
+    chosen
+}
+
+/// The ranges of a value that end within the bytes that are `left` to read.
+fn beginning<'a>(value: &'a HeaderValue, left: &mut usize) -> &'a [u8] {
+    let bytes = value.as_bytes();
+    let (read, rest) = bytes.split_at(bytes.len().min(*left));
+    *left -= read.len();
+    let whole = if rest.is_empty() {
+        read
+    } else {
+        &read[..read.iter().rposition(|byte| *byte == b',').unwrap_or(0)]
+    };
+    // What is no text names no media type.
+    if whole.is_ascii() { whole } else { b"" }
 }
 
 /// One media range, `text/*;q=0.5`.
 #[derive(Debug)]
 struct Range<'a> {
-    main: &'a str,
-    sub: &'a str,
-    /// In thousandths.
-    quality: u16,
+    main: &'a [u8],
+    sub: &'a [u8],
+    parameters: Option<&'a [u8]>,
 }
 
 impl<'a> Range<'a> {
     /// `None` for what is no media range; it is then as if it were not there.
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (main, sub) = parts.next()?.split_once('/')?;
-        let mut quality = 1000;
-        for parameter in parts {
-            if let Some((name, value)) = parameter.split_once('=')
-                && name.trim().eq_ignore_ascii_case("q")
-            {
-                quality = parse_quality(value.trim())?;
-            }
-        }
-        Some(Self { main, sub, quality })
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let (main, rest) = split_once(text, b'/')?;
+        let (sub, parameters) = match split_once(rest, b';') {
+            Some((sub, parameters)) => (sub, Some(parameters)),
+            None => (rest, None),
+        };
+        Some(Self { main: main.trim_ascii_start(), sub: sub.trim_ascii_end(), parameters })
     }
 
     /// How exactly this range names the media type; 0 if it does not.
     fn specificity(&self, (main, sub): MediaType) -> u8 {
         match (self.main, self.sub) {
-            ("*", "*") => 1,
-            (range, "*") if range.eq_ignore_ascii_case(main) => 2,
+            (b"*", b"*") => 1,
+            (range, b"*") if range.eq_ignore_ascii_case(main.as_bytes()) => 2,
+            // What differs most comes first.
             (range, exact)
-                if range.eq_ignore_ascii_case(main) && exact.eq_ignore_ascii_case(sub) =>
+                if exact.eq_ignore_ascii_case(sub.as_bytes())
+                    && range.eq_ignore_ascii_case(main.as_bytes()) =>
             {
                 3
             }
             _ => 0,
         }
     }
+
+    /// In thousandths. `None` where it is malformed, which makes the range void.
+    fn quality(&self) -> Option<u16> {
+        let mut quality = 1000;
+        let parameters = self.parameters.unwrap_or_default().split(|byte| *byte == b';');
+        for (name, value) in parameters.filter_map(|parameter| split_once(parameter, b'=')) {
+            if name.trim_ascii().eq_ignore_ascii_case(b"q") {
+                quality = parse_quality(value.trim_ascii())?;
+            }
+        }
+        Some(quality)
+    }
 }
 
 /// `0`, `0.5`, `1.000`: in thousandths.
-fn parse_quality(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !matches!(whole, "0" | "1") || fraction.len() > 3 || !digits(fraction) {
+fn parse_quality(text: &[u8]) -> Option<u16> {
+    let (whole, fraction) = split_once(text, b'.').unwrap_or((text, b""));
+    if !matches!(whole, b"0" | b"1")
+        || fraction.len() > 3
+        || !fraction.iter().all(u8::is_ascii_digit)
+    {
         return None;
     }
-    let thousandths: u16 = format!("{fraction:0<3}").parse().ok()?;
-    let quality = if whole == "1" { 1000 + thousandths } else { thousandths };
+    let digits = fraction.iter().zip([100, 10, 1]);
+    let thousandths: u16 = digits.map(|(digit, weight)| u16::from(digit - b'0') * weight).sum();
+    let quality = if whole == b"1" { 1000 + thousandths } else { thousandths };
     (quality <= 1000).then_some(quality)
+}
+
+/// What stands before the first `separator`, and behind it.
+fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == separator)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     const JSON: &str = "json";
@@ -114,6 +152,22 @@ mod tests {
         let many = "image/png,".repeat(MAX_RANGES - 1);
         assert_eq!(negotiated(&format!("{many}text/plain")), TEXT);
         assert_eq!(negotiated(&format!("{many}image/png,text/plain")), JSON);
+        let long = |size| "a".repeat(size - ",text/plain".len());
+        assert_eq!(negotiated(&format!("{},text/plain", long(MAX_LEN))), TEXT);
+        assert_eq!(negotiated(&format!("{},text/plain", long(MAX_LEN + 1))), JSON);
+        assert_eq!(negotiated(&format!("{},text/plainest", long(MAX_LEN))), JSON);
+    }
+
+    #[test]
+    fn the_limits_hold_over_all_values_together() {
+        let mut headers = HeaderMap::new();
+        for value in ["a".repeat(MAX_LEN - "text/plain".len()).as_str(), "text/plain"] {
+            headers.append(header::ACCEPT, HeaderValue::from_str(value).unwrap());
+        }
+        assert_eq!(FORMATS[negotiate(&headers)].media_type.1, TEXT);
+        headers.insert(header::ACCEPT, HeaderValue::from_str(&"a".repeat(MAX_LEN)).unwrap());
+        headers.append(header::ACCEPT, HeaderValue::from_static("text/plain"));
+        assert_eq!(FORMATS[negotiate(&headers)].media_type.1, JSON);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::config::HttpConfig;
 use super::endpoints::{Endpoint, endpoints, named, report};
 use super::problem::Problem;
+use super::queries::Queries;
 use super::request::HealthRequest;
 use crate::evaluate::engine::Engine;
 
@@ -27,6 +28,7 @@ pub(crate) struct HttpState {
     pub(crate) engine: Arc<Engine>,
     pub(crate) config: Arc<HttpConfig>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) queries: Queries,
     #[cfg(all(unix, feature = "systemd"))]
     pub(crate) systemd: Arc<super::systemd::Notifier>,
     #[cfg(feature = "listener")]
@@ -39,6 +41,7 @@ impl HttpState {
             engine,
             streams: Arc::new(Semaphore::new(config.max_streams)),
             config: Arc::new(config),
+            queries: Queries::default(),
             #[cfg(all(unix, feature = "systemd"))]
             systemd: Arc::new(super::systemd::Notifier::new()),
             #[cfg(feature = "listener")]
@@ -66,6 +69,7 @@ impl HttpState {
             engine: Arc::clone(&self.engine),
             config: Arc::clone(&self.config),
             streams: Arc::clone(&self.streams),
+            queries: Queries::default(),
             #[cfg(all(unix, feature = "systemd"))]
             systemd: Arc::clone(&self.systemd),
             gone: tokio::sync::watch::Sender::new(()),

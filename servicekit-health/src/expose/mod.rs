@@ -19,6 +19,7 @@ pub(crate) mod listener;
 pub(crate) mod metrics;
 pub(crate) mod origin;
 mod problem;
+mod queries;
 mod query;
 mod request;
 #[cfg(all(unix, feature = "systemd"))]

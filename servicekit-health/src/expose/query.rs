@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use super::problem::{Problem, quoted};
 use crate::evaluate::selection::Criteria;
 
@@ -30,17 +32,21 @@ pub(crate) struct Query<'a> {
 impl<'a> Query<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, Problem> {
         let mut query = Self::default();
-        for (key, value) in form_urlencoded::parse(text.as_bytes()) {
-            let criteria = &mut query.criteria;
-            match &*key {
-                "check" => criteria.checks.push(value),
-                "exclude" => criteria.excluded.push(value),
-                "tag" => criteria.tags.push(value),
-                "verbose" => query.verbose = flag("verbose", &value)?,
-                "poll_interval" => keep(&mut query.poll_interval, value),
-                "on" => keep(&mut query.on, value),
-                "limit" => keep(&mut query.limit, value),
-                _ => {}
+        let mut rest = Some(text);
+        while let Some(text) = rest {
+            let (key, value);
+            (key, value, rest) = first_pair(text);
+            // There may be thousands, so a value is decoded only where it is kept, and a key only
+            // where it is none of ours as it was sent.
+            match Key::of(key).or_else(|| Key::of(&decode(key)?)) {
+                Some(Key::Check) => query.criteria.checks.push(decoded(value)),
+                Some(Key::Exclude) => query.criteria.excluded.push(decoded(value)),
+                Some(Key::Tag) => query.criteria.tags.push(decoded(value)),
+                Some(Key::Verbose) => query.verbose = flag("verbose", &decoded(value))?,
+                Some(Key::PollInterval) => keep(&mut query.poll_interval, value),
+                Some(Key::On) => keep(&mut query.on, value),
+                Some(Key::Limit) => keep(&mut query.limit, value),
+                None => {}
             }
             if query.criteria.len() > SELECTION_LIMIT {
                 return Err(Problem::bad_request(format!(
@@ -94,9 +100,68 @@ impl<'a> Query<'a> {
     }
 }
 
-fn keep<'a>(values: &mut Vec<Cow<'a, str>>, value: Cow<'a, str>) {
+/// The keys that are not ignored.
+#[derive(Clone, Copy)]
+enum Key {
+    Check,
+    Exclude,
+    Tag,
+    Verbose,
+    PollInterval,
+    On,
+    Limit,
+}
+
+impl Key {
+    fn of(key: &str) -> Option<Self> {
+        Some(match key.as_bytes() {
+            b"check" => Self::Check,
+            b"exclude" => Self::Exclude,
+            b"tag" => Self::Tag,
+            b"verbose" => Self::Verbose,
+            b"poll_interval" => Self::PollInterval,
+            b"on" => Self::On,
+            b"limit" => Self::Limit,
+            _ => return None,
+        })
+    }
+}
+
+/// The first key with its value, and what stands behind the `&` after them. One pass over bytes: the
+/// standard library's search for a `char` costs far more in pieces as short as these.
+fn first_pair(text: &str) -> (&str, &str, Option<&str>) {
+    let mut equals = None;
+    let mut end = text.len();
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == b'&' {
+            end = at;
+            break;
+        }
+        if byte == b'=' && equals.is_none() {
+            equals = Some(at);
+        }
+    }
+    let rest = text.get(end + 1..);
+    match equals {
+        Some(equals) => (&text[..equals], &text[equals + 1..end], rest),
+        None => (&text[..end], "", rest),
+    }
+}
+
+/// A key or a value of `application/x-www-form-urlencoded`; `None` if it is what was sent.
+fn decode(text: &str) -> Option<String> {
+    text.bytes()
+        .any(|byte| matches!(byte, b'+' | b'%'))
+        .then(|| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    decode(text).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+fn keep<'a>(values: &mut Vec<Cow<'a, str>>, value: &'a str) {
     if values.len() < MAX_REPEATED {
-        values.push(value);
+        values.push(decoded(value));
     }
 }
 
@@ -152,6 +217,25 @@ mod tests {
         let twice = Query::parse("poll_interval=1&poll_interval=2").unwrap();
         let detail = twice.poll_interval().unwrap_err().detail;
         assert_eq!(detail, "duplicate query key `poll_interval`");
+    }
+
+    #[test]
+    fn a_query_is_decoded_as_forms_are() {
+        let texts =
+            ["", "&&", "=", "a", "a=", "=b", "a=b=c", "a+b=+c%2B", "%61=%c3%a4", "%=%ff%2", "ä=ö"];
+        for text in texts {
+            let (mut ours, mut rest) = (Vec::new(), Some(text));
+            while let Some(text) = rest {
+                let (key, value);
+                (key, value, rest) = first_pair(text);
+                if !text.is_empty() && !text.starts_with('&') {
+                    ours.push((decoded(key), decoded(value)));
+                }
+            }
+            let theirs: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+            assert_eq!(ours, theirs, "{text}");
+        }
+        assert_eq!(Query::parse("&ch%65ck=a+b%2Bc&").unwrap().criteria.checks, ["a b+c"]);
     }
 
     #[test]

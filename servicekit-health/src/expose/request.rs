@@ -54,10 +54,15 @@ impl HealthRequest {
         percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name))
     }
 
+    /// The query as it was sent.
+    pub(crate) fn query_text(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
     /// # Errors
     /// Where a key has a value that is not allowed.
     pub(crate) fn query(&self) -> Result<Query<'_>, Problem> {
-        self.uri.query().map_or_else(|| Ok(Query::default()), Query::parse)
+        self.query_text().map_or_else(|| Ok(Query::default()), Query::parse)
     }
 
     /// The form of a report that the request asks for.

@@ -57,13 +57,14 @@ impl Serialize for Checks<'_> {
 #[derive(Default, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Check))]
 pub(crate) struct JsonCheck<'a> {
+    #[cfg_attr(feature = "openapi", schema(value_type = super::StateSchema))]
     state: HealthState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     message: Option<Cow<'a, str>>,
     /// The state of the newest result where the reported one differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = Option<super::StateSchema>))]
     raw_state: Option<HealthState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

@@ -19,6 +19,8 @@ pub use self::report::{CheckReport, Report};
 pub use self::result::CheckResult;
 pub(crate) use self::returned::{BoxError, error_chain};
 pub use self::returned::{CheckError, IntoCheckResult};
+#[cfg(feature = "openapi")]
+pub(crate) use self::state::StateSchema;
 pub use self::state::{HealthState, ParseHealthStateError};
 pub use self::transition::Transition;
 

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = State))]
 pub enum HealthState {
     /// Works as intended.
     #[default]
@@ -28,6 +27,18 @@ pub enum HealthState {
     /// Works with reduced function or capacity. Still takes traffic.
     Degraded,
     /// Does not work. Must get no traffic.
+    Unhealthy,
+}
+
+/// The state of a check, or of a service: the worst state of its checks.
+// The schema of `HealthState`, whose public interface is without the crate that makes schemas.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = State, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum StateSchema {
+    Healthy,
+    Degraded,
     Unhealthy,
 }
 
@@ -85,5 +96,13 @@ mod tests {
         }
         let error = "Healthy".parse::<HealthState>().unwrap_err();
         assert_eq!(error.to_string(), "expected `healthy`, `degraded` or `unhealthy`");
+    }
+
+    #[cfg(feature = "openapi")]
+    #[test]
+    fn the_schema_has_the_states() {
+        let schema = <StateSchema as utoipa::PartialSchema>::schema();
+        let schema = serde_json::to_value(schema).unwrap();
+        assert_eq!(schema["enum"], serde_json::json!(HealthState::ALL));
     }
 }

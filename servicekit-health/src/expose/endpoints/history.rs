@@ -10,6 +10,8 @@ use crate::expose::http::HttpState;
 use crate::expose::origin::allow_origin;
 use crate::expose::problem::Problem;
 use crate::expose::request::HealthRequest;
+#[cfg(feature = "openapi")]
+use crate::model::StateSchema;
 use crate::model::time::{millis, rfc3339};
 use crate::model::{DRAIN_ENTRY, Details, HealthState, Transition};
 
@@ -26,8 +28,9 @@ pub(crate) struct JsonTransition<'a> {
     check: &'a str,
     /// Absent for a first result.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = Option<StateSchema>))]
     from: Option<HealthState>,
+    #[cfg_attr(feature = "openapi", schema(value_type = StateSchema))]
     to: HealthState,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]

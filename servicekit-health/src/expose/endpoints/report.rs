@@ -5,13 +5,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::{refused, unknown_check};
+use super::unknown_check;
 use crate::evaluate::group::{Group, HEALTH};
 use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::{Form, json};
 use crate::expose::http::HttpState;
 use crate::expose::origin::allow_origin;
 use crate::expose::problem::Problem;
+use crate::expose::queries::Asked;
 use crate::expose::request::HealthRequest;
 use crate::model::HealthState;
 
@@ -25,10 +26,8 @@ pub(crate) async fn of_group(
     group: &'static Group,
     request: &HealthRequest,
 ) -> Result<Response, Problem> {
-    let query = request.query()?;
-    let view = state.engine.select(group, &query.criteria);
-    let view = view.map_err(|error| refused(state, error, request.details))?;
-    let mut response = answer(state, &view, request.form(query.verbose)).await;
+    let Asked { view, verbose } = state.asked(group, request)?;
+    let mut response = answer(state, &view, request.form(verbose)).await;
     if group.probe.is_none() {
         allow_origin(&state.config, request, &mut response);
     }
@@ -41,23 +40,22 @@ pub(crate) async fn of_check(
     name: &str,
     request: &HealthRequest,
 ) -> Result<Response, Problem> {
-    let query = request.query()?;
-    let engine = &state.engine;
-    let Some(index) = engine.find(name) else {
+    let Some(index) = state.engine.find(name) else {
+        // What is wrong with the query comes first.
+        request.query()?;
         return Err(unknown_check(state, name, StatusCode::NOT_FOUND, request.details));
     };
     // Selecting can only confirm the one check, or leave nothing of it.
-    let selected = engine.select(&HEALTH, &query.criteria);
-    let selected = selected.map_err(|error| refused(state, error, request.details))?;
+    let Asked { view: selected, verbose } = state.asked(&HEALTH, request)?;
     if !selected.members.iter().any(|member| member.index == index) {
         return Err(Problem::bad_request("no check matches the selection"));
     }
-    let view = engine.only(index);
-    Ok(answer(state, &view, request.form(query.verbose)).await)
+    let view = state.engine.only(index);
+    Ok(answer(state, &view, request.form(verbose)).await)
 }
 
 async fn answer(state: &HttpState, view: &View, form: Form) -> Response {
-    let snapshot = state.engine.snapshot(view, form.ages()).await;
+    let snapshot = state.engine.snapshot(view).await;
     let encoded = encoded(state, &snapshot, form);
     let body = if form.format == json::INDEX { json::body(&encoded) } else { encoded };
     let status = snapshot.report.status;

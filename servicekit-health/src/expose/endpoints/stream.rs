@@ -7,24 +7,25 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::refused;
 use super::report::encoded;
 use crate::evaluate::group::HEALTH;
-use crate::evaluate::view::View;
+use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::Form;
 use crate::expose::http::HttpState;
 use crate::expose::origin::allow_origin;
 use crate::expose::problem::Problem;
+use crate::expose::queries::Asked;
 use crate::expose::query::MIN_POLL_INTERVAL;
 use crate::expose::request::HealthRequest;
 
@@ -39,20 +40,15 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(crate) fn open(state: &Arc<HttpState>, request: &HealthRequest) -> Result<Response, Problem> {
     let query = request.query()?;
     let (period, on_change, limit) = (query.poll_interval()?, query.on_change()?, query.limit()?);
-    let selection = state.engine.select(&HEALTH, &query.criteria);
-    let selection = selection.map_err(|error| refused(state, error, request.details))?;
+    let Asked { view, verbose } = state.asked(&HEALTH, request)?;
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| full(state))?;
     let body = if request.method == Method::GET {
         let source = Source {
             state: Arc::clone(state),
-            selection: Some(selection).filter(|view| !view.is_whole),
-            form: request.json_form(query.verbose),
+            selection: Some(view).filter(|view| !view.is_whole),
+            form: request.json_form(verbose),
         };
-        let events = EventStream::new(source, period, on_change, limit, permit);
-        Body::from_stream(stream::unfold(events, async |mut events| {
-            let event = events.next().await?;
-            Some((Ok::<_, Infallible>(event), events))
-        }))
+        Body::from_stream(EventStream::new(source, period, on_change, limit, permit))
     } else {
         Body::empty()
     };
@@ -72,7 +68,6 @@ fn full(state: &HttpState) -> Problem {
 }
 
 /// What a stream shows.
-#[derive(Clone)]
 struct Source {
     state: Arc<HttpState>,
     /// `None` is every check.
@@ -80,33 +75,21 @@ struct Source {
     form: Form,
 }
 
-/// An event, and what decides whether it is sent.
-struct Event {
-    bytes: Bytes,
-    /// The plain form, which tells whether this is news.
-    plain: Bytes,
-    /// Whether it says itself that the program is draining: asking elsewhere could be too late,
-    /// and then nothing would have told the reader.
-    is_last: bool,
-}
-
 impl Source {
     fn view(&self) -> Arc<View> {
         self.selection.clone().unwrap_or_else(|| self.state.engine.group(&HEALTH))
     }
 
-    /// The event of now.
-    async fn event(self) -> Event {
-        let snapshot = self.state.engine.snapshot(&self.view(), self.form.ages()).await;
-        let bytes = encoded(&self.state, &snapshot, self.form);
-        let plain = encoded(&self.state, &snapshot, Form { verbose: false, ..self.form });
-        Event { bytes, plain, is_last: snapshot.report.draining }
+    /// The report of now.
+    fn ask(&self) -> Boxed<Arc<Snapshot>> {
+        let (state, view) = (Arc::clone(&self.state), self.view());
+        Box::pin(async move { state.engine.snapshot(&view).await })
     }
 
     /// The event of what is known without asking.
     fn known(&self) -> Bytes {
         let report = self.state.engine.known(&self.view());
-        self.form.encode(&report, self.state.config.service.as_ref())
+        self.form.encode(&report, self.state.config.service.as_ref()).after(|| Duration::ZERO)
     }
 }
 
@@ -123,9 +106,9 @@ impl Ticks {
         Self { begin, period, next: begin + period }
     }
 
-    /// The next tick is the first one after now.
-    fn advance(&mut self) {
-        let passed = self.begin.elapsed().as_nanos();
+    /// The next tick is the first one after `now`.
+    fn advance(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.begin).as_nanos();
         let ticks = passed / self.period.as_nanos().max(1) + 1;
         let next = ticks.saturating_mul(self.period.as_nanos());
         self.next = self.begin + Duration::from_nanos(u64::try_from(next).unwrap_or(u64::MAX));
@@ -137,11 +120,32 @@ struct Changes {
     hasher: RandomState,
     /// A fingerprint of what was sent: keeping the bytes would let a query decide how much is held.
     last_sent: Option<u64>,
-    /// Wakes when a reported state or message differs.
-    differences: watch::Receiver<()>,
+    /// Ends when a reported state or message differs.
+    difference: Boxed<watch::Receiver<()>>,
 }
 
 impl Changes {
+    fn new(differences: watch::Receiver<()>) -> Self {
+        let difference = Self::next(differences);
+        Self { hasher: RandomState::new(), last_sent: None, difference }
+    }
+
+    fn next(mut differences: watch::Receiver<()>) -> Boxed<watch::Receiver<()>> {
+        Box::pin(async move {
+            if differences.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            differences
+        })
+    }
+
+    /// Whether something differs from when that was last asked.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.difference.as_mut().poll(context).map(|differences| {
+            self.difference = Self::next(differences);
+        })
+    }
+
     fn is_news(&mut self, plain: &[u8]) -> bool {
         let now = Some(self.hasher.hash_one(plain));
         std::mem::replace(&mut self.last_sent, now) != now
@@ -152,13 +156,16 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 enum Phase {
     Waiting,
-    /// The event is on its way: a comment in between does not begin the wait anew. Boxed, because
+    /// The report is on its way: a comment in between does not begin the wait anew. Boxed, because
     /// an open stream should not hold room for an evaluation.
-    Due(Boxed<Event>),
+    Due(Boxed<Arc<Snapshot>>),
     Ended,
 }
 
 /// One open stream.
+///
+/// Written as a `poll` with one timer: a thousand streams pay for each timer that is set, for each
+/// future that is made, and for each task that wakes.
 struct EventStream {
     source: Source,
     ticks: Ticks,
@@ -169,6 +176,8 @@ struct EventStream {
     silent_since: Instant,
     /// Ends when draining begins; never, if it had begun before the stream.
     draining: Boxed<()>,
+    /// Set for the next moment at which something is due.
+    timer: Pin<Box<Sleep>>,
     phase: Phase,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -187,73 +196,125 @@ impl EventStream {
         } else {
             Box::pin(engine.lifecycle.draining())
         };
-        let changes = on_change.then(|| Changes {
-            hasher: RandomState::new(),
-            last_sent: None,
-            differences: engine.differences(),
-        });
+        let changes = on_change.then(|| Changes::new(engine.differences()));
         let max_age = source.state.config.max_stream_age;
-        let phase = Phase::Due(Box::pin(source.clone().event()));
+        let phase = Phase::Due(source.ask());
+        let ticks = Ticks::new(period);
         Self {
             source,
-            ticks: Ticks::new(period),
             changes,
             remaining: limit,
-            ends_at: max_age.map(|age| Instant::now() + age),
-            silent_since: Instant::now(),
+            ends_at: max_age.map(|age| ticks.begin + age),
+            silent_since: ticks.begin,
             draining,
+            timer: Box::pin(sleep_until(ticks.next)),
+            ticks,
             phase,
             permit: Some(permit),
         }
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            let comment = sleep_until(self.silent_since + COMMENT_AFTER);
             match &mut self.phase {
-                Phase::Ended => return None,
-                Phase::Waiting => tokio::select! {
-                    biased;
-                    () = &mut self.draining => return Some(self.last_event()),
-                    () = sleep_until(self.ticks.next) => self.phase = self.due(),
-                    () = difference(self.changes.as_mut(), self.silent_since) => self.phase = self.due(),
-                    () = end(self.ends_at) => self.phase = Phase::Ended,
-                    () = comment => return Some(self.comment()),
-                },
-                Phase::Due(event) => tokio::select! {
-                    biased;
-                    event = event => {
-                        self.ticks.advance();
-                        self.phase = if event.is_last { Phase::Ended } else { Phase::Waiting };
-                        if self.is_news(&event) {
-                            return Some(self.send(event.bytes));
+                Phase::Ended => return Poll::Ready(None),
+                Phase::Waiting => {}
+                Phase::Due(report) => {
+                    if let Poll::Ready(report) = report.as_mut().poll(context) {
+                        if let Some(event) = self.event(&report, Instant::now()) {
+                            return Poll::Ready(Some(event));
                         }
+                        continue;
                     }
-                    () = &mut self.draining => return Some(self.last_event()),
-                    () = end(self.ends_at) => self.phase = Phase::Ended,
-                    () = comment => return Some(self.comment()),
-                },
+                }
+            }
+            if self.draining.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Some(self.last_event()));
+            }
+            let told_from = self.told_from();
+            if told_from.is_none() && self.differs(context) {
+                self.phase = Phase::Due(self.source.ask());
+                continue;
+            }
+            let next = self.next_moment(told_from);
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
+            }
+            ready!(self.timer.as_mut().poll(context));
+            if let Some(event) = self.after_timer(Instant::now()) {
+                return Poll::Ready(Some(event));
             }
         }
     }
 
-    fn due(&self) -> Phase {
-        Phase::Due(Box::pin(self.source.clone().event()))
+    /// From when on differences are told, where that is not yet: no sooner after the last event than
+    /// the shortest interval, so that a check that flaps makes no flood.
+    fn told_from(&self) -> Option<Instant> {
+        let from = self.changes.as_ref().map(|_| self.silent_since + MIN_POLL_INTERVAL);
+        from.filter(|from| Instant::now() < *from)
     }
 
-    fn is_news(&mut self, event: &Event) -> bool {
-        self.changes.as_mut().is_none_or(|changes| changes.is_news(&event.plain)) || event.is_last
+    /// Whether there is a difference to tell.
+    fn differs(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(changes) = &mut self.changes else { return false };
+        matches!(self.phase, Phase::Waiting) && changes.poll(context).is_ready()
     }
 
-    fn send(&mut self, event: Bytes) -> Bytes {
-        self.silent_since = Instant::now();
+    /// When to look again unless something happens.
+    fn next_moment(&self, told_from: Option<Instant>) -> Instant {
+        let next = self.ticks.next.min(self.silent_since + COMMENT_AFTER);
+        [told_from, self.ends_at].into_iter().flatten().fold(next, Instant::min)
+    }
+
+    /// What is due at `now`, when the timer has ended.
+    fn after_timer(&mut self, now: Instant) -> Option<Bytes> {
+        let is_waiting = matches!(self.phase, Phase::Waiting);
+        if now >= self.ticks.next {
+            // One that comes before the last report is there is left out.
+            self.ticks.advance(now);
+            if is_waiting {
+                // Where another reader has just asked, nothing needs to be boxed and awaited.
+                let Some(report) = self.source.state.engine.current(&self.source.view(), now)
+                else {
+                    self.phase = Phase::Due(self.source.ask());
+                    return None;
+                };
+                return self.event(&report, now);
+            }
+        }
+        if self.ends_at.is_some_and(|end| now >= end) {
+            self.phase = Phase::Ended;
+        } else if now >= self.silent_since + COMMENT_AFTER {
+            self.silent_since = now;
+            return Some(COMMENT);
+        }
+        None
+    }
+
+    /// What is sent of a report, if anything is.
+    fn event(&mut self, report: &Snapshot, now: Instant) -> Option<Bytes> {
+        self.ticks.advance(now);
+        // Asking elsewhere whether the program is draining could be too late, and then nothing
+        // would have told the reader.
+        let is_last = report.report.draining;
+        self.phase = if is_last { Phase::Ended } else { Phase::Waiting };
+        let Source { state, form, .. } = &self.source;
+        if let Some(changes) = &mut self.changes {
+            // The plain form tells whether this is news.
+            let plain = encoded(state, report, Form { verbose: false, ..*form });
+            if !changes.is_news(&plain) && !is_last {
+                return None;
+            }
+        }
+        let event = encoded(state, report, *form);
+        self.silent_since = now;
         if let Some(remaining) = &mut self.remaining {
             *remaining -= 1;
             if *remaining == 0 {
                 self.phase = Phase::Ended;
             }
         }
-        event
+        Some(event)
     }
 
     /// What is known when draining begins: nothing that hangs may hold up the end.
@@ -261,10 +322,13 @@ impl EventStream {
         self.phase = Phase::Ended;
         self.source.known()
     }
+}
 
-    fn comment(&mut self) -> Bytes {
-        self.silent_since = Instant::now();
-        COMMENT
+impl Stream for EventStream {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll(context).map(|event| event.map(Ok))
     }
 }
 
@@ -274,22 +338,5 @@ impl Drop for EventStream {
         self.permit = None;
         #[cfg(feature = "metrics")]
         crate::expose::metrics::tell_streams(&self.source.state);
-    }
-}
-
-/// Ends when something differs, but no sooner after the last event than the shortest interval: a
-/// check that flaps makes no flood.
-async fn difference(changes: Option<&mut Changes>, silent_since: Instant) {
-    let Some(changes) = changes else { return std::future::pending().await };
-    sleep_until(silent_since + MIN_POLL_INTERVAL).await;
-    if changes.differences.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn end(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{Context, Format};
+use crate::evaluate::encoding::Encoding;
 use crate::model::time::{millis, rfc3339};
 use crate::model::{CheckReport, DRAIN_ENTRY, HealthState, Report};
 
@@ -104,7 +105,7 @@ impl<'a> Measurement<'a> {
     }
 }
 
-fn encode(report: &Report, context: &Context<'_>) -> Bytes {
+fn encode(report: &Report, context: &Context<'_>) -> Encoding {
     let mut checks = BTreeMap::new();
     if let Some(drain) = &report.drain {
         // What a program that drains has to measure are the requests that it still works on.
@@ -126,5 +127,5 @@ fn encode(report: &Report, context: &Context<'_>) -> Bytes {
         checks,
     };
     let json = serde_json::to_vec(&document);
-    json.expect("texts, numbers and maps with text keys are always JSON").into()
+    Bytes::from(json.expect("texts, numbers and maps with text keys are always JSON")).into()
 }

@@ -7,17 +7,16 @@ pub(crate) mod json;
 mod text;
 
 use axum::http::HeaderValue;
-use bytes::Bytes;
 
 use super::config::Service;
-use crate::evaluate::view::Ages;
+use crate::evaluate::encoding::Encoding;
 use crate::model::{Details, Report};
 
 /// A form of a report.
 pub(crate) struct Format {
     pub(crate) media_type: (&'static str, &'static str),
     pub(crate) content_type: HeaderValue,
-    encode: fn(&Report, &Context<'_>) -> Bytes,
+    encode: fn(&Report, &Context<'_>) -> Encoding,
     #[cfg(feature = "openapi")]
     pub(crate) schema: super::endpoints::openapi::SchemaOf,
 }
@@ -51,13 +50,8 @@ impl Form {
         (self.format * 2 + usize::from(self.verbose)) * Details::ALL.len() + self.details as usize
     }
 
-    pub(crate) fn ages(self) -> Ages {
-        // The other formats have no verbose form.
-        if self.verbose && self.format == json::INDEX { Ages::Seen } else { Ages::Unseen }
-    }
-
     /// The report in this form. The one place where a report is reduced to what a reader may see.
-    pub(crate) fn encode(self, report: &Report, service: Option<&Service>) -> Bytes {
+    pub(crate) fn encode(self, report: &Report, service: Option<&Service>) -> Encoding {
         let service = service.filter(|_| self.details != Details::Status);
         let context = Context { verbose: self.verbose, service };
         (self.format().encode)(&report.redacted(self.details), &context)

@@ -4,6 +4,7 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 
 use super::{Context, Format};
+use crate::evaluate::encoding::Encoding;
 use crate::model::Report;
 
 pub(crate) static FORMAT: Format = Format {
@@ -14,6 +15,6 @@ pub(crate) static FORMAT: Format = Format {
     schema: || crate::expose::endpoints::openapi::text().into(),
 };
 
-fn text(report: &Report, _: &Context<'_>) -> Bytes {
-    report.to_string().into()
+fn text(report: &Report, _: &Context<'_>) -> Encoding {
+    Bytes::from(report.to_string()).into()
 }

@@ -55,6 +55,7 @@ impl Target {
 enum Message {
     /// From the service at this index.
     Update(usize, Update),
+    #[cfg(unix)]
     Resized,
     Interrupted,
 }
@@ -98,6 +99,7 @@ fn show_table(
         while let Some(left) = redraw_at.checked_duration_since(Instant::now()) {
             match messages.recv_timeout(left) {
                 Ok(Message::Update(index, update)) => services[index].apply(update),
+                #[cfg(unix)]
                 Ok(Message::Resized) => {}
                 Ok(Message::Interrupted) => return Ok(None),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
