@@ -9,7 +9,6 @@ use futures_util::Stream;
 
 use crate::evaluate::engine::{Engine, subscribe};
 use crate::evaluate::group::{Group, HEALTH};
-use crate::evaluate::view::Ages;
 use crate::expose::config::HttpConfig;
 use crate::expose::drain_layer::DrainLayer;
 #[cfg(feature = "grpc")]
@@ -95,7 +94,7 @@ impl Health {
         #[cfg(all(unix, feature = "systemd"))]
         self.http.systemd.start(&self.engine);
         let view = self.engine.group(group);
-        self.engine.snapshot(&view, Ages::Seen).await.report.clone()
+        self.engine.snapshot(&view).await.report_of_now()
     }
 
     /// One check; `None` if there is none of this name.
@@ -118,8 +117,7 @@ impl Health {
         #[cfg(all(unix, feature = "systemd"))]
         self.http.systemd.start(&self.engine);
         let view = self.engine.only(self.engine.find(name)?);
-        let snapshot = self.engine.snapshot(&view, Ages::Seen).await;
-        snapshot.report.checks.get(name).cloned()
+        self.engine.snapshot(&view).await.check_of_now(name)
     }
 
     /// Every transition from now on, in order and exactly once.
@@ -133,9 +131,13 @@ impl Health {
 
     /// The metrics as a collector for a registry of the application's own. Feature `prometheus`.
     ///
-    /// A registry does not wait: a scrape through it reads what is known, and what is older than its
-    /// cache is renewed for the next one. Before the first result of a check that is its `on_error`.
-    /// The collector counts as a handle.
+    /// A registry does not wait: a scrape through it reads what is known, and starts runs of what is
+    /// older than its cache, for the next one. So without other readers a scrape tells what the runs
+    /// of the one before have found, and the first, before a check has any result, its `on_error`. An
+    /// alert therefore waits for longer than the scrape interval, as with a `for:` of two of them.
+    /// The [endpoint](crate::HealthBuilder::metrics_path) waits for the runs, and has none of this.
+    /// Outside a runtime, no run is started before one is known, from a first request or report. The
+    /// collector counts as a handle.
     ///
     /// ```
     /// use prometheus_client::encoding::text::encode;

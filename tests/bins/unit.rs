@@ -1,6 +1,6 @@
 //! A service as a unit of systemd. Its checks take the states that it reads from its input, as
-//! lines of a check's name and a state; an argument `report` asks for one report in place of
-//! waiting for the end.
+//! lines of a check's name and a state; the line `block` and a number keeps its only worker busy for
+//! that many milliseconds. An argument `report` asks for one report in place of waiting for the end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,10 +33,16 @@ async fn main() -> io::Result<()> {
         .build()?;
 
     let set = Arc::clone(&states);
+    let runtime = tokio::runtime::Handle::current();
     thread::spawn(move || {
         for line in io::stdin().lines() {
             let line = line.unwrap();
             let (name, state) = line.split_once(' ').unwrap();
+            if name == "block" {
+                let time = Duration::from_millis(state.parse().unwrap());
+                runtime.spawn(async move { thread::sleep(time) });
+                continue;
+            }
             set.lock().unwrap().insert(name.to_owned(), state.parse().unwrap());
         }
     });

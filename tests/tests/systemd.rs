@@ -171,6 +171,18 @@ fn the_watchdog_is_fed_twice_in_its_time_while_liveness_is_not_unhealthy() {
 }
 
 #[test]
+fn the_watchdog_is_not_fed_while_every_worker_is_blocked() {
+    let manager = Manager::new();
+    let mut unit = manager.start(&[], &[("WATCHDOG_USEC", "400000")]);
+    manager.told_until("WATCHDOG=1\n");
+    unit.set("block", "2500");
+    // Until it has begun.
+    manager.told_for(Duration::from_millis(500));
+    assert_eq!(manager.told_for(Duration::from_millis(1500)), [""; 0]);
+    manager.told_until("WATCHDOG=1\n");
+}
+
+#[test]
 fn a_watchdog_of_another_process_is_left_to_it() {
     let manager = Manager::new();
     let variables = [("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "1")];

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::evaluate::engine::Engine;
 use crate::evaluate::group::{HEALTH, LIVENESS, STARTUP};
-use crate::evaluate::view::Ages;
 use crate::model::HealthState;
 
 /// How often the startup checks are asked until they have passed.
@@ -135,7 +134,7 @@ async fn tell(engine: &Weak<Engine>, messages: &mpsc::Sender<Message>) {
 async fn ready(engine: &Weak<Engine>, send: &impl Fn(Message)) {
     while let Some(engine) = engine.upgrade() {
         if !engine.has_started_up() {
-            engine.snapshot(&engine.group(&STARTUP), Ages::Unseen).await;
+            engine.snapshot(&engine.group(&STARTUP)).await;
         }
         if engine.has_started_up() {
             return send(Message::Ready);
@@ -152,7 +151,7 @@ async fn states(engine: &Weak<Engine>, send: &impl Fn(Message)) {
     let _listener = first.listen();
     let mut differences = first.differences();
     let interval = first.watch_interval();
-    first.snapshot(&first.group(&HEALTH), Ages::Unseen).await;
+    first.snapshot(&first.group(&HEALTH)).await;
     drop(first);
     let mut sent = String::new();
     while let Some(engine) = engine.upgrade().filter(|engine| !engine.lifecycle.is_draining()) {
@@ -198,7 +197,7 @@ async fn watchdog(engine: &Weak<Engine>, send: &impl Fn(Message)) {
     while let Some(engine) = engine.upgrade() {
         let view = engine.group(&LIVENESS);
         // A reader waits until its deadline, for which systemd may not have the time.
-        let snapshot = timeout(patience / 4, engine.snapshot(&view, Ages::Unseen)).await;
+        let snapshot = timeout(patience / 4, engine.snapshot(&view)).await;
         let state = match snapshot {
             Ok(snapshot) => snapshot.report.status,
             Err(_) => engine.watched(&view).map(|(_, state)| state).max().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Prometheus' own tool checks `examples/deploy/prometheus` and the queries of the dashboard in
-//! `examples/deploy/grafana`. Grafana itself is not in Debian, so the dashboard is not opened.
+//! `examples/deploy/grafana`, and Grafana's published schema its form. Grafana itself is in no
+//! registry that the tests may use, so the dashboard is not opened.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::installed;
+use crate::common::{installed, node_modules};
 use crate::deploy;
 
 /// What the crate exports.
@@ -75,6 +76,28 @@ fn collect(value: &Value, key: &str, into: &mut Vec<String>) {
 
 fn dashboard() -> Value {
     serde_json::from_str(&deploy::read("grafana/dashboard.json")).unwrap()
+}
+
+#[test]
+fn the_dashboard_fits_the_schema_of_grafana() {
+    let (Some(node), Some(modules)) = (installed("node"), node_modules()) else { return };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/programs/grafana.mjs");
+    let check = |dashboard: &Path| {
+        let mut command = Command::new(&node);
+        let output =
+            command.arg(script).arg(dashboard).env("NODE_PATH", &modules).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (fits, said) = check(&deploy::path("grafana/dashboard.json"));
+    assert!(fits, "{said}");
+    // What it would say of a mistake.
+    let files = tempfile::tempdir().unwrap();
+    let wrong = files.path().join("dashboard.json");
+    let right = deploy::read("grafana/dashboard.json");
+    fs::write(&wrong, right.replacen("\"colorMode\": \"value\"", "\"colorMode\": \"valu\"", 1))
+        .unwrap();
+    let (fits, said) = check(&wrong);
+    assert!(!fits && said.contains("\"valu\""), "{said}");
 }
 
 #[test]

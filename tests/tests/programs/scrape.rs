@@ -4,14 +4,14 @@ use std::fs;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use axum::Router;
 use serde_json::Value;
 use servicekit_health::Check;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::common::{Database, Process, Service, client, eventually, get, installed};
+use crate::common::{Database, Process, Service, client, eventually, get, installed, python};
 use crate::deploy;
 
 /// A service with metrics, and a check of a real dependency.
@@ -152,22 +152,57 @@ async fn a_drain_is_scraped_and_fires_no_alert_for_what_is_unhealthy() {
     assert_eq!(prometheus.alerts("HealthUnhealthy").await, []);
 }
 
+/// What `promtool check metrics` exits with, and what it has to say.
+fn lint(program: &Path, metrics: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::new(program);
+    command.args(["check", "metrics", "--extended"]);
+    let (status, families, complaints) = fed(&mut command, metrics);
+    (status.code(), families, complaints)
+}
+
+/// Runs a program with this text on its standard input.
+fn fed(command: &mut Command, text: &str) -> (ExitStatus, String, String) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    program.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status, text(output.stdout), text(output.stderr))
+}
+
 #[tokio::test]
 async fn promtool_finds_nothing_to_say_of_the_metrics() {
     let Some(program) = installed("promtool") else { return };
     let dependency = Database::up();
     let service = service(&dependency).await;
     get(&service.url("/health")).await;
-    // It reads the older format only.
     let request = client().get(service.url("/metrics")).header("accept", "text/plain");
     let metrics = request.send().await.unwrap().text().await.unwrap();
-    let mut command = Command::new(program);
-    command.args(["check", "metrics", "--extended"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut promtool = command.stderr(Stdio::piped()).spawn().unwrap();
-    promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), &*complaints), (Some(0), ""), "{metrics}");
-    let families = String::from_utf8_lossy(&output.stdout);
+    let (code, families, complaints) = lint(&program, &metrics);
+    assert_eq!((code, &*complaints), (Some(0), ""), "{metrics}");
     assert!(families.contains("servicekit_health_check_duration_seconds"), "{families}");
+
+    // It reads the older format alone, in which a counter and its sample have one name. OpenMetrics
+    // forbids that, so of this it says so for each counter, and nothing else.
+    let metrics = get(&service.url("/metrics")).await.text().await.unwrap();
+    let (_, _, complaints) = lint(&program, &metrics);
+    let counters = ["check_runs", "requests", "transitions"];
+    let expected = counters.map(|name| format!("servicekit_health_{name}_total no help text\n"));
+    assert_eq!(complaints, expected.concat(), "{metrics}");
+}
+
+#[tokio::test]
+async fn the_metrics_are_openmetrics_by_the_rules_of_the_standard() {
+    let Some(python) = python() else { return };
+    let dependency = Database::up();
+    let service = service(&dependency).await;
+    get(&service.url("/health")).await;
+    let metrics = get(&service.url("/metrics")).await.text().await.unwrap();
+    let mut command = Command::new(python);
+    command.args(["-B", concat!(env!("CARGO_MANIFEST_DIR"), "/programs/openmetrics.py")]);
+    let (status, families, complaints) = fed(&mut command, &metrics);
+    assert!(status.success(), "{complaints}\n{metrics}");
+    let families: Vec<_> = families.lines().collect();
+    assert_eq!(families.len(), 10, "{families:?}");
+    assert!(families.contains(&"counter servicekit_health_check_runs"), "{families:?}");
 }

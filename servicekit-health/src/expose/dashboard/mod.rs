@@ -23,8 +23,8 @@ const SCRIPT: &str = concat!(
 
 /// The SHA-256 hashes of `STYLE` and `SCRIPT`: computing them at run time would take a dependency.
 /// After a change the test below fails and prints the new ones.
-const STYLE_HASH: &str = "SWCCjE895Z9I/dVahDDwChgKhNolljWozdFfQ+ZL4F4=";
-const SCRIPT_HASH: &str = "WHcyDBG5sij2j9hm+EAJp3W6t0aM7ZCXolxoFnKYLhU=";
+const STYLE_HASH: &str = "Zma68TBEoIcv4Dv9Wlc7ucMuc9m5QmhfPtlEjrTgExI=";
+const SCRIPT_HASH: &str = "eBseBm2AcOT2BDk/Vg+XM1kr7670ZLzqgCcTefG7L/c=";
 
 /// The page, and its `content-security-policy`.
 ///

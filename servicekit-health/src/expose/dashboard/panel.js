@@ -2,8 +2,15 @@
 
 /** How long rows are written before the browser gets its turn, in milliseconds. */
 const SLICE = 8;
-/** How many new rows a slice makes: the browser has more to do for them than this page. */
-const NEW_ROWS = 5;
+/**
+ * How much a slice may give the browser to lay out and paint, which takes longer than writing it. A
+ * row that gets new contents costs 1.
+ */
+const BUDGET = 30;
+const COST_NEW = 6;
+const COST_MOVED = 3;
+/** How many rows in another state show that before anything else. */
+const CHANGED_FIRST = 10;
 /** How long a connection is missing before the state counts as unknown. */
 const GRACE = 2 * SECOND;
 /** A report that is younger has just been shown. */
@@ -18,6 +25,10 @@ class Panel {
     this.filters = filters;
     this.chooseTag = chooseTag;
     this.rows = new Map();
+    /** The checks in the order to come, from the first whose row may not be where it belongs. */
+    this.queue = [];
+    /** Names of rows with old contents. Those that have waited longest come first. */
+    this.outdated = new Set();
     this.element = document.getElementById("panel").content.firstElementChild.cloneNode(true);
     const find = (selector) => this.element.querySelector(selector);
     this.parts = {
@@ -48,14 +59,19 @@ class Panel {
 
   render() {
     this.renderHead();
-    if (document.hidden) return;
+    if (document.hidden) {
+      this.queue = [];
+      this.outdated.clear();
+      return;
+    }
     this.queue = this.order();
     this.lasts = this.groups.map(() => null);
-    // What changed waits for no slice.
-    for (const check of this.queue) {
-      const row = this.rows.get(check.name);
-      if (row?.isOutdated(check)) row.render(check, this.service, this.filters.range);
-    }
+    const names = new Set(this.queue.map(({ name }) => name));
+    for (const name of this.outdated) if (!names.has(name)) this.outdated.delete(name);
+    for (const name of names) this.outdated.add(name);
+    // What changed waits for no slice, unless everything did.
+    const isChanged = (check) => this.rows.get(check.name)?.isOutdated(check);
+    for (const check of this.queue.filter(isChanged).slice(0, CHANGED_FIRST)) this.refresh(check.name);
     if (this.rows.size) this.work();
     else this.workSoon();
     this.renderLog();
@@ -146,7 +162,7 @@ class Panel {
         if (group === 0) hiddenBad += 1;
       }
     }
-    this.drop(new Set(shown.map((check) => check.name)));
+    this.drop(new Set(shown.map(({ name }) => name)));
     this.groups.forEach(({ element, heading }, index) => {
       show(heading, `${index ? "Healthy" : "Not healthy"} (${counts[index]})`);
       element.hidden = counts[index] === 0;
@@ -176,12 +192,16 @@ class Panel {
     clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
     const until = performance.now() + SLICE;
-    const limit = this.rows.size + NEW_ROWS;
+    let budget = BUDGET;
+    const mayGoOn = () => budget > 0 && performance.now() < until;
     const focused = document.activeElement;
-    while (this.queue.length && performance.now() < until && this.rows.size < limit) {
-      this.place(this.queue.shift());
+    while (this.queue.length && mayGoOn()) budget -= this.place(this.queue.shift());
+    for (const name of this.outdated) {
+      if (!mayGoOn()) break;
+      // A row to come is written when it is made.
+      if (this.rows.has(name)) budget -= this.refresh(name);
     }
-    if (this.queue.length) this.workSoon();
+    if (this.queue.length || this.outdated.size) this.workSoon();
     // A row that is moved loses the focus.
     if (focused !== document.activeElement && focused.isConnected) {
       focused.focus({ preventScroll: true });
@@ -194,28 +214,40 @@ class Panel {
     this.frame = requestAnimationFrame(() => { this.timer = setTimeout(() => this.work()); });
   }
 
-  place(check) {
-    let row = this.rows.get(check.name);
+  /** Writes what is known now into the row. Returns the cost. */
+  refresh(name) {
+    this.outdated.delete(name);
+    this.rows.get(name).render(this.service.checks.get(name), this.service, this.filters.range);
+    return 1;
+  }
+
+  /** Puts the row, which may be a new one, behind the one placed before. Returns the cost. */
+  place({ name, state }) {
+    let cost = 0;
+    let row = this.rows.get(name);
     if (!row) {
-      row = new Row(check.name, this.chooseTag);
-      this.rows.set(check.name, row);
+      row = new Row(name, this.chooseTag);
+      this.rows.set(name, row);
+      cost = COST_NEW;
     }
-    row.render(check, this.service, this.filters.range);
-    const group = this.group(check);
+    const group = this.group({ state });
     const { list } = this.groups[group];
     const last = this.lasts[group];
     const { element } = row;
     if (element.parentNode !== list || element.previousElementSibling !== last) {
+      this.refresh(name);
       list.insertBefore(element, last ? last.nextElementSibling : list.firstElementChild);
+      cost ||= COST_MOVED;
     }
     this.lasts[group] = element;
+    return cost;
   }
 
   /** Called once a second: what only the clock changes. */
   tick() {
     this.renderHead();
     const isFresh = this.service.silence() < FRESH;
-    if (isFresh || document.hidden || this.queue?.length) return;
+    if (isFresh || document.hidden || this.queue.length || this.outdated.size) return;
     for (const row of this.rows.values()) {
       if (row.element.isConnected) row.renderTimes();
     }

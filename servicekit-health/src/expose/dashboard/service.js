@@ -175,6 +175,7 @@ class Service {
   /** Takes over the checks; whether the history has something new. */
   readChecks(reported) {
     const before = this.checks;
+    const seen = [];
     let hasChanged = false;
     let clock;
     this.checks = new Map();
@@ -187,19 +188,19 @@ class Service {
       }
       // A state that began anew without being another one was left in between.
       hasChanged ||= old !== undefined && (old.state !== check.state || old.since !== check.since);
-      if (old && old.state !== check.state) this.note(check, old.state);
+      if (old && old.state !== check.state) seen.push(this.transition(check, old.state));
     }
     if (clock !== undefined) this.skew = clock - Date.now();
+    // The history may have been faster than the stream.
+    const own = seen.filter((it) => !isAmong(it, this.byCheck.get(it.check) ?? []));
+    if (own.length) this.setTransitions([...this.transitions, ...own]);
     return hasChanged;
   }
 
   /** A transition that the stream showed: the history may be turned off, or out of reach. */
-  note(check, from) {
-    const at = check.since ?? this.now();
+  transition(check, from) {
     const { name, state: to, message } = check;
-    const own = { check: name, from, to, at, message, isOwn: true };
-    // The history may have been faster than the stream.
-    if (!isAmong(own, this.transitions)) this.setTransitions([...this.transitions, own]);
+    return { check: name, from, to, at: check.since ?? this.now(), message, isOwn: true };
   }
 
   setTransitions(transitions) {
@@ -232,7 +233,8 @@ class Service {
     }
     if (!Array.isArray(list)) return;
     const read = list.map(readTransition).filter((transition) => transition.at !== undefined);
-    const own = this.transitions.filter((it) => it.isOwn && !isAmong(it, read));
+    const byCheck = Map.groupBy(read, (it) => it.check);
+    const own = this.transitions.filter((it) => it.isOwn && !isAmong(it, byCheck.get(it.check) ?? []));
     this.setTransitions([...read, ...own]);
     this.changed(this);
   }
@@ -289,10 +291,9 @@ function readCheck(name, wire, old) {
   return check;
 }
 
-/** Whether the same transition is there, from the other source. */
+/** Whether the same transition is among those of its check, from the other source. */
 function isAmong(own, others) {
-  return others.some((other) =>
-    other.check === own.check && other.to === own.to && Math.abs(other.at - own.at) < SECOND);
+  return others.some((other) => other.to === own.to && Math.abs(other.at - own.at) < SECOND);
 }
 
 function readTransition(wire) {

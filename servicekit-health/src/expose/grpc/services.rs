@@ -10,7 +10,7 @@ use super::watch::Feed;
 use crate::evaluate::engine::Engine;
 use crate::evaluate::group::{Group, HEALTH, LIVENESS, READINESS};
 use crate::evaluate::selection::Criteria;
-use crate::evaluate::view::{Ages, View};
+use crate::evaluate::view::View;
 use crate::model::{HealthState, Probe};
 
 /// Every service of one `Health`.
@@ -76,9 +76,7 @@ impl Services {
     /// The status of `service`, from results that are new enough.
     pub(super) async fn ask(&self, service: &Service) -> ServingStatus {
         let state = match service.view(&self.engine) {
-            Some(view) if !self.drains(service) => {
-                self.engine.snapshot(&view, Ages::Unseen).await.report.status
-            }
+            Some(view) if !self.drains(service) => self.engine.snapshot(&view).await.report.status,
             _ => HealthState::Healthy,
         };
         self.status(service, state)
@@ -96,7 +94,7 @@ impl Services {
     /// The status of every service, all from one report.
     pub(super) async fn list(&self) -> BTreeMap<String, ServingStatus> {
         let all = self.engine.group(&HEALTH);
-        let snapshot = self.engine.snapshot(&all, Ages::Unseen).await;
+        let snapshot = self.engine.snapshot(&all).await;
         let state = |service: &Service| {
             let view = service.view(&self.engine)?;
             let states = view.members.iter().filter_map(|member| {

@@ -15,7 +15,6 @@ use super::messages::{HealthCheckResponse, ServingStatus};
 use super::services::{Service, Services};
 use crate::evaluate::engine::Engine;
 use crate::evaluate::group::STARTUP;
-use crate::evaluate::view::Ages;
 use crate::sync::{Mutex, lock};
 
 /// How long a stream stays that was opened while the program drained. Clients open a new one as soon
@@ -74,7 +73,7 @@ async fn regularly(engine: &Engine, at: Instant) {
     sleep_until(at).await;
     engine.wake();
     if !engine.has_started_up() {
-        engine.snapshot(&engine.group(&STARTUP), Ages::Unseen).await;
+        engine.snapshot(&engine.group(&STARTUP)).await;
     }
 }
 

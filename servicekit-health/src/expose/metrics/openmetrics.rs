@@ -24,7 +24,6 @@ use super::names::{
 };
 use super::timestamp;
 use crate::evaluate::group::GROUPS;
-use crate::evaluate::view::Ages;
 use crate::expose::accept::preferred;
 use crate::expose::http::HttpState;
 use crate::expose::request::HealthRequest;
@@ -57,7 +56,7 @@ pub(crate) async fn respond(state: &Arc<HttpState>, request: &HealthRequest) -> 
     // All at once: they share the runs and the deadline.
     let snapshots = join_all(GROUPS.map(async |group| {
         let view = state.engine.group(group);
-        state.engine.snapshot(&view, Ages::Unseen).await
+        state.engine.snapshot(&view).await
     }))
     .await;
     let reports = GROUPS.map(|group| snapshots[group.index()].report.clone());
