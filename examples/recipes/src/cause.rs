@@ -41,3 +41,17 @@ pub async fn farewell(host: &str, port: u16) -> Option<String> {
     };
     timeout(CONNECT, read).await.ok()?
 }
+
+/// What the first word of an error from Redis means: five causes for five people, who wait, mend the
+/// replication, end the script, configure the client or change the secret.
+#[cfg(any(feature = "redis", feature = "fred"))]
+pub(crate) fn redis_cause(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "LOADING" => "Redis is loading its data set from disk",
+        "MASTERDOWN" => "Redis is a replica that has lost its primary",
+        "BUSY" => "Redis is blocked by a script or function",
+        "NOAUTH" => "Redis asks for a password and none is configured",
+        "WRONGPASS" | "NOPERM" => "Redis refuses the credentials",
+        _ => return None,
+    })
+}

@@ -14,12 +14,38 @@
 //! * `Err` is the server that does not work; the annotation's `on_error` says how bad that is.
 
 pub mod cause;
+#[cfg(feature = "deadpool-postgres")]
+pub mod deadpool_postgres;
+#[cfg(feature = "etcd")]
+pub mod etcd;
+#[cfg(feature = "fred")]
+pub mod fred;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod kept;
+#[cfg(feature = "ldap")]
+pub mod ldap;
+#[cfg(feature = "mariadb")]
+pub mod mariadb;
 #[cfg(feature = "memcached")]
 pub mod memcached;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "deadpool-postgres", feature = "postgres"))]
+mod postgres_status;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

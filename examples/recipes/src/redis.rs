@@ -27,7 +27,7 @@ use ::redis::{
 use servicekit_health::CheckResult;
 use tokio::time::timeout;
 
-use crate::cause::{LIMIT, farewell, no_answer};
+use crate::cause::{LIMIT, farewell, no_answer, redis_cause};
 use crate::kept::{Kept, Opened};
 
 /// A server, asked on a connection of the check's own.
@@ -133,12 +133,8 @@ impl Redis {
 
 async fn failed(error: &RedisError, address: Option<(&str, u16)>) -> Result<CheckResult, String> {
     let text = error.to_string();
-    let cause = match error.code() {
-        Some("LOADING") => "Redis is loading its data set from disk",
-        Some("MASTERDOWN") => "Redis is a replica that has lost its primary",
-        Some("BUSY") => "Redis is blocked by a script or function",
-        Some("NOAUTH") => "Redis asks for a password and none is configured",
-        Some("WRONGPASS" | "NOPERM") => "Redis refuses the credentials",
+    let cause = match error.code().and_then(redis_cause) {
+        Some(cause) => cause,
         _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis refuses the credentials",
         _ if !error.is_io_error() => return Err(format!("Redis: {text}")),
         // At its limit of clients it says so and closes, before the driver has sent anything.

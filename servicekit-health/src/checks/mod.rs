@@ -30,15 +30,8 @@
 //! | does a loop, a task, the runtime still run? | [`Heartbeat`](crate::Heartbeat), [`WatchedTask`](crate::WatchedTask), [`Check::runtime_stall`](crate::Check::runtime_stall) | `on_error` |
 //! | does a database or broker work? | its driver: the recipes in the repository's `examples/recipes/` | as the recipe says |
 //!
-//! Where each belongs:
-//!
-//! * A check of what every replica depends on (a database, another service) is `shared` or has
-//!   `probe = "none"`: otherwise one failure takes all replicas away at once.
-//! * A check of what only this replica has (its disk, its memory, its certificate) has
-//!   `probe = "none"` unless another replica could serve the same request.
-//! * None of them is for liveness: a restart repairs neither another machine nor a full disk nor a
-//!   certificate.
-//! * A check that costs something (a sync, a handshake, a request) has an `interval`.
+//! The guide's page [which check](crate::guide::which_check) has the reason for each state and each
+//! default, what each recipe asks, what such checks got wrong elsewhere, and how to write your own.
 //!
 //! # Common behaviour
 //!
@@ -52,69 +45,7 @@
 //!   numbers are details. No message repeats an address that may hold a password, or the content of a file.
 //! * A mistake in a setting is unhealthy with a message that says what is expected.
 //!
-//! # Dependencies
-//!
-//! | feature | crates added at most |
-//! |---|---|
-//! | none of them | 0 |
-//! | `check-disk` | 3 |
-//! | `check-http` | 6 |
-//! | `check-http-tls` | 16 |
-//! | `check-tls` | 15 |
-//!
-//! # Common mistakes
-//!
-//! * *A deep check of another service's deep check.* Three services in a circle are all unhealthy
-//!   ([dotnet-architecture/HealthChecks 87], [Xabaril 931]), and one that is down takes down all
-//!   before it. `http` is for `/readyz`.
-//! * *A connection of the request pool for the ping.* Under load the pool is lent out, the ping waits,
-//!   and replicas leave because they are busy ([PostHog 46457]): more load for the others. A single
-//!   look cannot tell a busy pool from a stuck one ([otari 1247]); [`pool`](pool()) looks at time.
-//! * *Free blocks for free space.* What is kept for root is not free for a service: Spring Boot had to
-//!   change to the usable space ([spring-boot 9540]), and its threshold is 10 MiB on any disk.
-//! * *A full disk that stops the service.* A default of 90% used made a server stop at terabytes free
-//!   ([cvat 7180]): here that is degraded, and bytes can be the limit.
-//! * *The machine's memory for the container's.* `/proc/meminfo` is the host's ([quackosm 319]), and
-//!   the group's count with all page cache in it is high in every program that reads files
-//!   ([activepieces 13939]).
-//! * *A TCP check as a readiness probe.* The kernel accepts for a process that answers nothing
-//!   ([mcp-data-server 157]).
-//! * *A certificate limit in days.* 30 days are a third of a lifetime of 90 days, and two thirds of
-//!   one of 47.
-//!
-//! [dotnet-architecture/HealthChecks 87]: https://github.com/dotnet-architecture/HealthChecks/issues/87
-//! [Xabaril 931]: https://github.com/Xabaril/AspNetCore.Diagnostics.HealthChecks/issues/931
-//! [PostHog 46457]: https://github.com/PostHog/posthog/issues/46457
-//! [otari 1247]: https://github.com/mozilla-ai/otari/issues/1247
-//! [spring-boot 9540]: https://github.com/spring-projects/spring-boot/issues/9540
-//! [cvat 7180]: https://github.com/cvat-ai/cvat/pull/7180
-//! [quackosm 319]: https://github.com/kraina-ai/quackosm/issues/319
-//! [activepieces 13939]: https://github.com/activepieces/activepieces/pull/13939
-//! [mcp-data-server 157]: https://github.com/boettiger-lab/mcp-data-server/issues/157
-//!
-//! # Writing your own
-//!
-//! Ask the dependency for what the service needs of it, on a connection of the check's own; return
-//! the error for `on_error`, or a state where the answer itself is one; put numbers into details:
-//!
-//! ```standalone_crate
-//! use servicekit_health::{CheckResult, health_check};
-//! # use std::io::Error;
-//! # #[derive(Clone)] struct Search;
-//! # struct Status { indices: u64, read_only: bool }
-//! # impl Search { async fn status(&self) -> Result<Status, Error> { Err(Error::other("")) } }
-//!
-//! /// Full-text search. Without it the catalogue is still there.
-//! #[health_check(name = "search", on_error = "degraded", timeout = "300ms", shared)]
-//! async fn search(client: &Search) -> Result<CheckResult, Error> {
-//!     let status = client.status().await?;
-//!     let result = match status.read_only {
-//!         true => CheckResult::degraded("the index is read-only"),
-//!         false => CheckResult::healthy(),
-//!     };
-//!     Ok(result.with_detail("indices", status.indices))
-//! }
-//! ```
+//! The number of crates that each feature adds stands in the table of [features](crate#features).
 
 mod at_most;
 #[cfg(feature = "check-disk")]

@@ -6,7 +6,7 @@
 //! | [Quick start](quick_start) | [States and aggregation](states) | [Kubernetes](kubernetes) | [Endpoints](endpoints) |
 //! | [Migration](migration) | [Probes](probes) | [Meshes](meshes) | [Metrics](metrics) |
 //! | [Testing](testing) | [Shared dependencies](shared_dependencies) | [Load balancers](load_balancers) | [Troubleshooting](troubleshooting) |
-//! | | [Best practices](best_practices) | [Clients](clients), [Dashboards](dashboards) | [Errors](errors) |
+//! | [Which check](which_check) | [Best practices](best_practices) | [Clients](clients), [Dashboards](dashboards) | [Errors](errors) |
 //! | | | [Authentication](authentication) | |
 
 pub mod authentication {
@@ -59,6 +59,9 @@ pub mod testing {
 }
 pub mod troubleshooting {
     #![doc = include_str!("troubleshooting.md")]
+}
+pub mod which_check {
+    #![doc = include_str!("which_check.md")]
 }
 
 #[cfg(doctest)]

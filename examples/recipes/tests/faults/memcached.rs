@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::cell::Watched;
 use crate::process::{Server, have};
 use crate::proxy::Slow;
+use crate::usual::usual_faults;
 
 fn serve(_: &Path, port: u16) -> Command {
     let mut command = Command::new("memcached");
@@ -36,23 +37,8 @@ async fn memcached_says_what_is_wrong_and_recovers() {
     let port = server.port;
     let mut watched = watch(port).await;
 
-    let refused = "Connection refused";
     let server = &Mutex::new(server);
-    let restart = || async { server.lock().await.restart().await };
-    let stop = async || server.lock().await.end("TERM");
-    watched.cell("stopped", Unhealthy, refused, stop, restart).await;
-    let kill = async || server.lock().await.kill();
-    watched.cell("killed", Unhealthy, refused, kill, restart).await;
-    let silent = "accepts connections but does not answer";
-    let freeze = async || server.lock().await.signal("STOP");
-    let thaw = async || server.lock().await.signal("CONT");
-    watched.cell("frozen", Unhealthy, silent, freeze, thaw).await;
-    let open = || async { server.lock().await.open_firewall() };
-    let no_reply = "no reply to a TCP connection";
-    let drop = async || server.lock().await.firewall("DROP");
-    watched.cell("dropped by a firewall", Unhealthy, no_reply, drop, open).await;
-    let reject = async || server.lock().await.firewall("REJECT");
-    watched.cell("refused by a firewall", Unhealthy, refused, reject, open).await;
+    usual_faults(&mut watched, server, Unhealthy).await;
 
     let held = Mutex::new(Vec::new());
     let take_all = async || {

@@ -2,11 +2,15 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recipes::postgres::Postgres;
+use deadpool_postgres::tokio_postgres::{Config, NoTls};
+use deadpool_postgres::{Manager, Pool};
+use recipes::{deadpool_postgres as deadpool, postgres};
+use servicekit_health::CheckResult;
 use servicekit_health::HealthState::{Degraded, Healthy, Unhealthy};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -17,6 +21,7 @@ use tokio::time::sleep;
 use crate::cell::{PASSWORD, Watched};
 use crate::process::{Server, have};
 use crate::proxy::Slow;
+use crate::usual::usual_faults_with;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,24 +85,63 @@ async fn admin(port: u16, sql: &str) {
     connection.close().await.unwrap();
 }
 
-async fn watch(port: u16, recipe: Postgres) -> Watched {
-    let recipe = Arc::new(recipe);
-    Watched::new("PostgreSQL", Some(port), move || {
-        let recipe = Arc::clone(&recipe);
-        async move { recipe.check().await }
-    })
-    .await
+/// One driver's recipe.
+struct Driver {
+    server: &'static str,
+    primary: fn(u16) -> Run,
+    standby: fn(u16) -> Run,
+}
+
+/// A run of a check.
+type Run = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+type Answer = Result<CheckResult, String>;
+
+/// Each has a method of this name.
+macro_rules! run {
+    ($recipe:expr) => {{
+        let recipe = Arc::new($recipe.reconnect_every(SECOND));
+        Box::new(move || {
+            let recipe = Arc::clone(&recipe);
+            Box::pin(async move { recipe.check().await })
+        })
+    }};
+}
+
+const SQLX: Driver = Driver {
+    server: "PostgreSQL",
+    primary: |port| run!(postgres::Postgres::primary(user("app", port))),
+    standby: |port| run!(postgres::Postgres::standby(user("app", port), SECOND, 60 * SECOND)),
+};
+
+const DEADPOOL: Driver = Driver {
+    server: "PostgreSQL-deadpool",
+    primary: |port| run!(deadpool::Postgres::primary(config(port))),
+    standby: |port| run!(deadpool::Postgres::standby(config(port), SECOND, 60 * SECOND)),
+};
+
+fn config(port: u16) -> Config {
+    let mut config = Config::new();
+    config.host("127.0.0.1").port(port).user("app").password(PASSWORD).dbname("postgres");
+    config
 }
 
 #[tokio::test]
-async fn postgresql_says_what_is_wrong_and_recovers() {
+async fn postgresql_by_sqlx_says_what_is_wrong_and_recovers() {
+    every_fault(&SQLX).await;
+}
+
+#[tokio::test]
+async fn postgresql_by_deadpool_says_what_is_wrong_and_recovers() {
+    every_fault(&DEADPOOL).await;
+}
+
+async fn every_fault(driver: &Driver) {
     if !have(&["/usr/lib/postgresql/15/bin/initdb", "iptables"]) {
         return;
     }
     let server = primary().await;
     let port = server.port;
-    let mut watched =
-        watch(port, Postgres::primary(user("app", port)).reconnect_every(SECOND)).await;
+    let mut watched = Watched::new(driver.server, Some(port), (driver.primary)(port)).await;
 
     let state = Unhealthy;
     // The first: behind a firewall a server keeps sessions that have ended, and gives their places
@@ -111,27 +155,8 @@ async fn postgresql_says_what_is_wrong_and_recovers() {
     let give_back = async || held.lock().await.clear();
     watched.cell("out of connections", Degraded, "no connection left", take_all, give_back).await;
 
-    let refused = "Connection refused";
     let server = &Mutex::new(server);
-    let stop = async || server.lock().await.end("INT");
-    let kill = async || server.lock().await.kill();
-    let restart = || async { server.lock().await.restart().await };
-    watched.cell("stopped", state, refused, stop, restart).await;
-    watched.cell("killed", state, refused, kill, restart).await;
-    watched
-        .cell(
-            "frozen",
-            state,
-            "accepts connections but does not answer",
-            async || server.lock().await.signal("STOP"),
-            async || server.lock().await.signal("CONT"),
-        )
-        .await;
-    let open = || async { server.lock().await.open_firewall() };
-    let drop = async || server.lock().await.firewall("DROP");
-    watched.cell("dropped by a firewall", state, "no reply to a TCP connection", drop, open).await;
-    let reject = async || server.lock().await.firewall("REJECT");
-    watched.cell("refused by a firewall", state, refused, reject, open).await;
+    usual_faults_with(&mut watched, server, state, "INT", async || {}).await;
 
     watched
         .cell(
@@ -154,8 +179,8 @@ async fn postgresql_says_what_is_wrong_and_recovers() {
     watched.finish();
 
     let slow = Slow::start(port).await;
-    let recipe = Postgres::primary(user("app", slow.port)).reconnect_every(SECOND);
-    let mut watched = watch(slow.port, recipe).await;
+    let recipe = (driver.primary)(slow.port);
+    let mut watched = Watched::new(driver.server, Some(slow.port), recipe).await;
     let late = async || slow.delay(2 * SECOND);
     let quick = async || slow.delay(Duration::ZERO);
     watched.cell("slow, 2 s", state, "does not answer within 500ms", late, quick).await;
@@ -164,6 +189,15 @@ async fn postgresql_says_what_is_wrong_and_recovers() {
 
 #[tokio::test]
 async fn a_standby_is_not_behind_where_nothing_was_written() {
+    every_lag(&SQLX).await;
+}
+
+#[tokio::test]
+async fn a_standby_by_deadpool_is_not_behind_where_nothing_was_written() {
+    every_lag(&DEADPOOL).await;
+}
+
+async fn every_lag(driver: &Driver) {
     if !have(&["/usr/lib/postgresql/15/bin/initdb"]) {
         return;
     }
@@ -188,18 +222,18 @@ async fn a_standby_is_not_behind_where_nothing_was_written() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let standby = Server::start(dir, serve).await;
 
-    let replica = Postgres::standby(user("app", standby.port), SECOND, 60 * SECOND);
+    let replica = (driver.standby)(standby.port);
     for _ in 0..100 {
-        if replica.check().await.is_ok_and(|result| result.state() == Healthy) {
+        if replica().await.is_ok_and(|result| result.state() == Healthy) {
             break;
         }
         sleep(Duration::from_millis(100)).await;
     }
     sleep(3 * SECOND).await;
-    let result = replica.check().await.unwrap();
+    let result = replica().await.unwrap();
     assert_eq!(result.state(), Healthy, "nothing was written: {result:?}");
 
-    let as_primary = Postgres::primary(user("app", standby.port)).check().await.unwrap();
+    let as_primary = (driver.primary)(standby.port)().await.unwrap();
     assert_eq!(
         as_primary.message(),
         Some("PostgreSQL accepts no writes: this server is a standby")
@@ -208,7 +242,7 @@ async fn a_standby_is_not_behind_where_nothing_was_written() {
     admin(standby.port, "SELECT pg_wal_replay_pause()").await;
     admin(primary.port, "INSERT INTO t VALUES (2)").await;
     sleep(2 * SECOND).await;
-    let result = replica.check().await.unwrap();
+    let result = replica().await.unwrap();
     assert_eq!(
         (result.state(), result.message()),
         (Degraded, Some("more than 1s behind the primary"))
@@ -218,7 +252,7 @@ async fn a_standby_is_not_behind_where_nothing_was_written() {
     primary.end("INT");
     let mut message = None;
     for _ in 0..50 {
-        message = replica.check().await.unwrap().message().map(str::to_owned);
+        message = replica().await.unwrap().message().map(str::to_owned);
         if message.as_deref().is_some_and(|text| text.contains("receives nothing")) {
             break;
         }
@@ -226,4 +260,22 @@ async fn a_standby_is_not_behind_where_nothing_was_written() {
     }
     let lost = "PostgreSQL standby receives nothing from its primary";
     assert_eq!(message.as_deref(), Some(lost));
+}
+
+#[tokio::test]
+async fn a_pool_that_is_fully_lent_out_leaves_the_check_of_its_server_alone() {
+    if !have(&["/usr/lib/postgresql/15/bin/initdb"]) {
+        return;
+    }
+    let server = primary().await;
+    let manager = Manager::new(config(server.port), NoTls);
+    let pool = Pool::builder(manager).max_size(2).build().unwrap();
+    let lent_out = [pool.get().await.unwrap(), pool.get().await.unwrap()];
+    let database = deadpool::Postgres::primary(config(server.port));
+    assert_eq!(database.check().await.unwrap().state(), Healthy);
+
+    let busy = deadpool::pool_use(&pool);
+    assert_eq!((busy.size, busy.idle, busy.max, busy.waiting), (2, 0, 2, 0));
+    drop(lent_out);
+    assert_eq!(deadpool::pool_use(&pool).idle, 2);
 }

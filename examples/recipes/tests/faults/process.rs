@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 /// How long a server may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The command for a directory and a port.
 type Start = Box<dyn Fn(&Path, u16) -> Command + Send>;
@@ -131,6 +131,18 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     });
     let Some(missing) = missing else { return true };
     let text = format!("{missing} is missing: examples/recipes/run installs it");
+    assert!(std::env::var_os("CI").is_none(), "{text}");
+    println!("skipped: {text}");
+    false
+}
+
+/// Whether a server written in Python can run: its package is there. In CI it must be.
+pub(crate) fn have_python(module: &str) -> bool {
+    let import = ["-c", &format!("import {module}")];
+    if Command::new("python3").args(import).output().is_ok_and(|found| found.status.success()) {
+        return true;
+    }
+    let text = format!("the Python package {module} is missing: examples/recipes/run installs it");
     assert!(std::env::var_os("CI").is_none(), "{text}");
     println!("skipped: {text}");
     false

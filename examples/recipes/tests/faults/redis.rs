@@ -11,10 +11,11 @@ use tokio::sync::Mutex;
 
 use crate::cell::{PASSWORD, Watched};
 use crate::process::{Server, have};
+use crate::usual::usual_faults;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-fn serve(dir: &Path, port: u16) -> Command {
+pub(crate) fn serve(dir: &Path, port: u16) -> Command {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(dir);
     command.args(["--requirepass", PASSWORD, "--enable-debug-command", "local"]);
@@ -25,24 +26,38 @@ fn serve(dir: &Path, port: u16) -> Command {
 }
 
 /// The same with a data set that takes long to load.
-fn load_slowly(dir: &Path, port: u16) -> Command {
+pub(crate) fn load_slowly(dir: &Path, port: u16) -> Command {
     let mut command = serve(dir, port);
     command.args(["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"]);
     command
 }
 
-fn url(port: u16) -> String {
+pub(crate) fn url(port: u16) -> String {
     format!("redis://:{PASSWORD}@127.0.0.1:{port}/0")
 }
 
 /// One command, on a connection of its own.
-async fn run(port: u16, command: &[&str]) {
+pub(crate) async fn run(port: u16, command: &[&str]) {
     let client = Client::open(url(port)).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut redis = cmd(command[0]);
     let result: Result<::redis::Value, _> =
         redis.arg(&command[1..]).query_async(&mut connection).await;
     result.unwrap();
+}
+
+/// All connections that the server has, but the check's own.
+pub(crate) async fn take_connections(port: u16) -> Vec<TcpStream> {
+    run(port, &["CONFIG", "SET", "maxclients", "5"]).await;
+    let mut held = Vec::new();
+    // Twice: the connection of this command is there for a moment longer.
+    for _ in 0..2 {
+        for _ in 0..5 {
+            held.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    held
 }
 
 async fn watch(port: u16, recipe: Redis) -> Watched {
@@ -65,31 +80,13 @@ async fn redis_says_what_is_wrong_and_recovers() {
 
     let state = Unhealthy;
     let held = Mutex::new(Vec::new());
-    let take_all = async || {
-        run(port, &["CONFIG", "SET", "maxclients", "5"]).await;
-        for _ in 0..5 {
-            held.lock().await.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-        }
-    };
+    let take_all = async || *held.lock().await = take_connections(port).await;
     let give_back = async || held.lock().await.clear();
     watched.cell("out of connections", Degraded, "no connection left", take_all, give_back).await;
 
-    let refused = "Connection refused";
     let server = &Mutex::new(server);
-    let restart = || async { server.lock().await.restart().await };
-    let stop = async || server.lock().await.end("TERM");
-    watched.cell("stopped", state, refused, stop, restart).await;
-    let kill = async || server.lock().await.kill();
-    watched.cell("killed", state, refused, kill, restart).await;
+    usual_faults(&mut watched, server, state).await;
     let silent = "accepts connections but does not answer";
-    let freeze = async || server.lock().await.signal("STOP");
-    let thaw = async || server.lock().await.signal("CONT");
-    watched.cell("frozen", state, silent, freeze, thaw).await;
-    let open = || async { server.lock().await.open_firewall() };
-    let drop = async || server.lock().await.firewall("DROP");
-    watched.cell("dropped by a firewall", state, "no reply to a TCP connection", drop, open).await;
-    let reject = async || server.lock().await.firewall("REJECT");
-    watched.cell("refused by a firewall", state, refused, reject, open).await;
     let pause = async || run(port, &["CLIENT", "PAUSE", "60000", "ALL"]).await;
     let unpause = async || {
         // Every command waits, also the one that would end it.
