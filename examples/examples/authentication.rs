@@ -16,7 +16,8 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use servicekit_health::{self as health, Details, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 
 /// Where the database listens.
 struct Database(String);
@@ -52,7 +53,7 @@ async fn operators_only(request: Request, next: Next) -> Response {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let or = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let socket = TcpListener::bind(format!("127.0.0.1:{}", or("PORT", "8000"))).await?;
+    let socket = listen("127.0.0.1").await;
     let token = Token(or("TOKEN", "swordfish"));
     let database = Database(or("DATABASE", "127.0.0.1:5432"));
 

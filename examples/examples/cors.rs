@@ -9,7 +9,8 @@ use std::io;
 
 use axum::Router;
 use servicekit_health::{self as health, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 
 /// Where the database listens.
 struct Database(String);
@@ -22,7 +23,7 @@ async fn database(database: &Database) -> io::Result<()> {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let or = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let socket = TcpListener::bind(format!("127.0.0.1:{}", or("PORT", "8000"))).await?;
+    let socket = listen("127.0.0.1").await;
     let dashboard = or("DASHBOARD", "http://localhost:3000");
     let database = Database(or("DATABASE", "127.0.0.1:5432"));
 

@@ -24,7 +24,7 @@ use std::io;
 
 use axum::Router;
 use servicekit_health::{self as health, health_check};
-use tokio::net::TcpListener;
+use servicekit_health_examples::listen;
 
 /// The working directory of this service exists.
 #[health_check(name = "data-dir")]
@@ -40,7 +40,7 @@ async fn main() -> io::Result<()> {
 
     let health = health::builder().build()?;
     let app: Router = Router::new().layer(health.drain_layer()).merge(health.router());
-    let listener = TcpListener::bind(format!("0.0.0.0:{port}")).await?;
+    let listener = listen("0.0.0.0").await;
     axum::serve(listener, app.into_make_service())
         .with_graceful_shutdown(health.shutdown_signal())
         .await

@@ -12,7 +12,8 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_stdout::SpanExporter;
 use servicekit_health::{self as health, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 use tracing::{Instrument, Level};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -43,12 +44,14 @@ async fn main() -> io::Result<()> {
         .init();
 
     let or = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let socket = TcpListener::bind(format!("127.0.0.1:{}", or("PORT", "8000"))).await?;
+    let socket = listen("127.0.0.1").await;
     let database = Database(or("DATABASE", "127.0.0.1:5432"));
 
     let health = health::builder().provide(database).build()?;
     println!("http://{}/health", socket.local_addr()?);
-    let app = Router::new().merge(health.router());
-    axum::serve(socket, app).with_graceful_shutdown(health.shutdown_signal()).await?;
+    let app = Router::new().layer(health.drain_layer()).merge(health.router());
+    axum::serve(socket, app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await?;
     provider.shutdown().map_err(io::Error::other)
 }

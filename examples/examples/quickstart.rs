@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use axum::Router;
 use servicekit_health::{self as health, CheckResult, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 
 /// Where this service keeps its files.
 struct DataDir(PathBuf);
@@ -36,12 +37,7 @@ async fn redis() -> Result<(), String> {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let port = std::env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
-    let bound = TcpListener::bind(format!("127.0.0.1:{port}")).await;
-    let socket = bound.unwrap_or_else(|error| {
-        println!("cannot listen on port {port}: {error}; choose another with PORT=8001");
-        std::process::exit(1);
-    });
+    let socket = listen("127.0.0.1").await; // at port 8000, or at `PORT`
     let address = socket.local_addr()?;
     let dir = DataDir(std::env::temp_dir());
     let health = health::builder().provide(dir).provide(address).build()?;

@@ -16,7 +16,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt;
 use servicekit_health::{self as health, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 
 /// Shorter than Kubernetes' 30 s from SIGTERM to SIGKILL, longer than any pause of a good network.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,8 +39,7 @@ fn bound(stream: &mut TcpStream) {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let port = std::env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
-    let socket = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let socket = listen("127.0.0.1").await;
     println!("http://{}/health", socket.local_addr()?);
 
     let health = health::builder().build()?;

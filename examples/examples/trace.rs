@@ -14,7 +14,8 @@ use axum::Router;
 use axum::http::{Response, StatusCode};
 use axum::routing::get;
 use servicekit_health::{self as health, HealthEndpoint, health_check};
-use tokio::net::{TcpListener, TcpStream};
+use servicekit_health_examples::listen;
+use tokio::net::TcpStream;
 use tower_http::classify::{
     ClassifiedResponse, ClassifyResponse, NeverClassifyEos, ServerErrorsAsFailures,
     ServerErrorsFailureClass, SharedClassifier,
@@ -70,7 +71,7 @@ fn log<B>(response: &Response<B>, latency: Duration, span: &Span) {
 async fn main() -> io::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     let or = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let socket = TcpListener::bind(format!("127.0.0.1:{}", or("PORT", "8000"))).await?;
+    let socket = listen("127.0.0.1").await;
     let database = Database(or("DATABASE", "127.0.0.1:5432"));
 
     let health = health::builder().provide(database).build()?;
@@ -82,6 +83,7 @@ async fn main() -> io::Result<()> {
     let app = Router::new()
         .route("/orders", get(async || "3 orders\n"))
         .route("/broken", get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .layer(health.drain_layer())
         .merge(health.router())
         .layer(trace);
 
@@ -89,5 +91,7 @@ async fn main() -> io::Result<()> {
     for path in ["orders", "broken", "health", "readyz"] {
         println!("http://{address}/{path}");
     }
-    axum::serve(socket, app).with_graceful_shutdown(health.shutdown_signal()).await
+    axum::serve(socket, app.into_make_service())
+        .with_graceful_shutdown(health.shutdown_signal())
+        .await
 }

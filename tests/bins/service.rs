@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
 use servicekit_health::{self as health, Check, CheckResult};
@@ -84,6 +84,18 @@ fn work() -> Router {
     )
 }
 
+/// The page of `examples/clients/browser`.
+fn page() -> Router {
+    let file = |kind: &'static str, text: &'static str| {
+        get(async move || ([(header::CONTENT_TYPE, kind)], text))
+    };
+    let html = include_str!("../../examples/clients/browser/index.html");
+    let script = include_str!("../../examples/clients/browser/health.js");
+    Router::new()
+        .route("/page/", file("text/html", html))
+        .route("/page/health.js", file("text/javascript", script))
+}
+
 #[tokio::main(worker_threads = 4)]
 async fn main() -> io::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
@@ -119,6 +131,9 @@ async fn main() -> io::Result<()> {
     if let Some(delay) = millis("DRAIN_DELAY") {
         builder = builder.drain_delay(delay);
     }
+    if let Ok(origin) = env::var("ALLOW_ORIGIN") {
+        builder = builder.allow_origin(origin);
+    }
     let health = builder.build()?;
     if let Ok(port) = env::var("HEALTH_PORT") {
         health.listen(("127.0.0.1", port.parse().unwrap()))?;
@@ -126,6 +141,7 @@ async fn main() -> io::Result<()> {
 
     let (set, counted) = (Arc::clone(&control), Arc::clone(&control));
     let app = work()
+        .merge(page())
         .layer(health.drain_layer())
         .merge(health.router())
         .route("/hang", get(pending::<()>))

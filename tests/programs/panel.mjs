@@ -1,8 +1,9 @@
-// The live panel of examples/deploy/grafana in a real browser.
+// Pages that show the state of a service, in a real browser: the live panel of examples/deploy/grafana,
+// the page of examples/clients/browser.
 //
-//     NODE_PATH=.../node_modules node panel.mjs PAGE-URL
+//     NODE_PATH=.../node_modules node panel.mjs PAGE-URL [PAGE-URL...]
 //
-// Prints `> TEXT` once the panel shows each of the texts that are read from stdin, one a line, and
+// Prints `> TEXT` once all pages show each of the texts that are read from stdin, one a line, and
 // ends with status 0 when stdin does. NODE_PATH holds `playwright-core`; the browser is Debian's.
 
 import { createRequire } from "node:module";
@@ -15,14 +16,21 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
 });
 try {
-  const page = await browser.newPage();
-  await page.goto(process.argv[2], { waitUntil: "commit" });
-  for await (const wanted of createInterface({ input: process.stdin })) {
-    await page.waitForFunction(
-      (text) => document.querySelector("[data-stream]")?.textContent.startsWith(text),
+  const pages = [];
+  for (const url of process.argv.slice(2)) {
+    const page = await browser.newPage();
+    await page.goto(url, { waitUntil: "commit" });
+    pages.push(page);
+  }
+  const shows = (page, wanted) =>
+    page.waitForFunction(
+      (text) => document.querySelector("[role=status]")?.textContent.startsWith(text),
       wanted,
-      { timeout: 20_000 },
+      // A page in the background has no frames.
+      { timeout: 20_000, polling: 50 },
     );
+  for await (const wanted of createInterface({ input: process.stdin })) {
+    await Promise.all(pages.map((page) => shows(page, wanted)));
     console.log(`> ${wanted}`);
   }
 } finally {

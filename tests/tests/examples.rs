@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::process::{Command, Stdio};
+
 use common::{Database, Events, Example, client, eventually, get, send};
 use reqwest::{Method, Response};
 
@@ -176,4 +178,50 @@ async fn opentelemetry_exports_a_span_a_run_with_what_the_check_does_inside() {
         line.unwrap().rsplit(' ').next().unwrap().to_owned()
     };
     assert_eq!(field("connect", "ParentSpanId"), field("health_check", "SpanId"), "{said}");
+}
+
+/// Of every example; each that is added belongs here.
+const EXAMPLES: [&str; 7] = [
+    "authentication",
+    "cors",
+    "healthcheck",
+    "opentelemetry",
+    "quickstart",
+    "socket_deadline",
+    "trace",
+];
+
+#[tokio::test]
+async fn an_example_that_cannot_listen_says_in_a_line_what_to_do() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for name in EXAMPLES {
+        for (port, reason) in [
+            (&*port, format!("error: cannot listen on port {port}: ")),
+            ("99999", "error: invalid PORT `99999`: expected 0 (any free port) to 65535".into()),
+        ] {
+            let mut command = Command::new(Example::path(name));
+            let output = command.env("PORT", port).stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+            assert!(said.lines().last().unwrap().starts_with(&reason), "{name}: {said}");
+            assert!(!said.contains("Error"), "{name}: {said}");
+        }
+    }
+}
+
+/// Without the layer, clients with pooled connections lose their last request.
+#[test]
+fn every_example_is_tested_and_closes_its_connections_as_it_drains() {
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/examples");
+    let files = std::fs::read_dir(sources).unwrap().map(|file| file.unwrap().path());
+    let mut names = Vec::new();
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        assert!(source.contains(".layer(health.drain_layer())"), "{}", file.display());
+        assert!(source.contains(".into_make_service()"), "{}", file.display());
+        names.push(file.file_stem().unwrap().to_str().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(names, EXAMPLES);
 }

@@ -2,6 +2,7 @@
 //! write.
 
 use std::env;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use storage::Storage;
@@ -44,9 +45,7 @@ impl Config {
             socket.set_nonblocking(true)?;
             Ok(socket)
         });
-        let socket = socket.map_err(|error| {
-            format!("cannot listen on {address}: {error}; choose another port with PORT=8002")
-        })?;
+        let socket = socket.map_err(|error| cannot_listen("PORT", address, &error))?;
         Ok(Self { socket, health_address, storage, cache, upstream, token })
     }
 }
@@ -55,6 +54,10 @@ impl Config {
 pub(crate) fn healthcheck_url() -> String {
     let port = get("HEALTH_PORT").or_else(|| get("PORT"));
     format!("http://127.0.0.1:{}", port.as_deref().unwrap_or(PORT))
+}
+
+pub(crate) fn cannot_listen(name: &str, address: SocketAddr, error: &io::Error) -> String {
+    format!("cannot listen on {address}: {error}; choose another port with {name}=8002")
 }
 
 /// A variable that is set and not empty: compose files set empty ones.

@@ -25,19 +25,12 @@ use crate::config::Config;
 use crate::upstream::Upstream;
 
 #[tokio::main]
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "addresses and errors, before the log"
-)]
+#[allow(clippy::print_stdout, reason = "the addresses are for who starts it")]
 async fn main() -> io::Result<()> {
     // `monitoring_api healthcheck --ready` asks the running service, and ends here.
     health::healthcheck::answer(&config::healthcheck_url());
 
-    let config = Config::from_env().unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        std::process::exit(2);
-    });
+    let config = Config::from_env().unwrap_or_else(|error| fail(&error));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
@@ -47,7 +40,10 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::from_std(socket)?;
     println!("api http://{}", listener.local_addr()?);
     if let Some(address) = health_address {
-        println!("health http://{}", health.listen(address)?);
+        let listening = health.listen(address).unwrap_or_else(|error| {
+            fail(&config::cannot_listen("HEALTH_PORT", address, &error));
+        });
+        println!("health http://{listening}");
     }
     tokio::spawn({
         let storage = storage.clone();
@@ -64,6 +60,13 @@ async fn main() -> io::Result<()> {
     axum::serve(listener, app.into_make_service())
         .with_graceful_shutdown(health.shutdown_signal())
         .await
+}
+
+/// Ends the process with one line.
+#[allow(clippy::print_stderr, reason = "whatever the log leaves out")]
+fn fail(error: &str) -> ! {
+    eprintln!("error: {error}");
+    std::process::exit(2);
 }
 
 /// The endpoints. What is not configured is left out, so that it is not on them as healthy.

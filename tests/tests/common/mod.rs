@@ -133,12 +133,7 @@ pub(crate) struct Example {
 impl Example {
     /// With these variables, on a free port that it prints.
     pub(crate) async fn start(name: &str, variables: &[(&str, &str)]) -> Self {
-        // Tests are built into `deps`, beside `examples`.
-        let own = env::current_exe().unwrap();
-        let built = own.ancestors().nth(2).unwrap();
-        let program = built.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
-        assert!(program.is_file(), "run `cargo build --examples` first: no {}", program.display());
-        let mut command = Command::new(program);
+        let mut command = Command::new(Self::path(name));
         command.env("PORT", "0").envs(variables.iter().copied());
         let mut process = Process::start(&mut command);
         let address = eventually(name, async || {
@@ -149,6 +144,15 @@ impl Example {
         })
         .await;
         Self { process, address }
+    }
+
+    pub(crate) fn path(name: &str) -> PathBuf {
+        // Tests are built into `deps`, beside `examples`.
+        let own = env::current_exe().unwrap();
+        let built = own.ancestors().nth(2).unwrap();
+        let program = built.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
+        assert!(program.is_file(), "run `cargo build --examples` first: no {}", program.display());
+        program
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

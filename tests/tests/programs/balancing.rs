@@ -1,5 +1,6 @@
 //! What every balancer must do with two instances under load.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use hyper::Method;
 use tokio::net::TcpSocket;
 use tokio::time::sleep;
 
-use crate::common::{Process, eventually, get};
+use crate::common::{Process, eventually, get, installed};
+use crate::deploy;
 use crate::load::{Client, Load};
 
 /// The default of the service.
@@ -187,6 +189,36 @@ impl Balanced {
         assert_eq!(one.status(), None, "it has ended before its requests went elsewhere");
         assert!(one.end().await.success());
         one.start_anew().await;
+        load.reaches(&one.name).await;
+        load.lost_nothing();
+    }
+
+    /// The same by `examples/deploy/deploy.sh`, which tells the balancer first, with these commands.
+    pub(crate) async fn a_deploy_by_the_script_loses_no_request(&mut self, out: &str, back: &str) {
+        if installed("curl").is_none() {
+            return;
+        }
+        let load = self.load();
+        load.reaches("one").await;
+        let (begun, done) = (self.balancer.path("begun"), self.balancer.path("done"));
+        let [one, _] = &mut self.instances;
+        let restart = format!(
+            "touch '{}'; until [ -e '{}' ]; do sleep 0.1; done",
+            begun.display(),
+            done.display()
+        );
+        let mut script = Command::new("sh");
+        script.arg(deploy::path("deploy.sh")).args([out, &restart, &one.url("/"), back]);
+        let mut script = Process::start(script.env("NO_PROXY", "*"));
+        eventually("the restart", async || begun.exists().then_some(())).await;
+        one.signal("TERM");
+        load.leaves("one").await;
+        assert_eq!(one.status(), None, "it has ended before its requests went elsewhere");
+        assert!(one.end().await.success());
+        one.start_anew().await;
+        fs::write(&done, "").unwrap();
+        let status = eventually("the end of the script", async || script.status()).await;
+        assert!(status.success(), "{}", script.said());
         load.reaches(&one.name).await;
         load.lost_nothing();
     }

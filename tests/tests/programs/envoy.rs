@@ -58,10 +58,12 @@ impl Envoy {
 
     /// What the outlier detection has done so far.
     async fn ejections(&self) -> u64 {
-        let url = format!(
-            "http://{}/stats?filter=ejections_enforced_consecutive_gateway_failure",
-            self.admin.address
-        );
+        self.count("ejections_enforced_consecutive_gateway_failure").await
+    }
+
+    /// One of its counters, for the instances.
+    async fn count(&self, name: &str) -> u64 {
+        let url = format!("http://{}/stats?filter=^cluster\\.app\\..*{name}$", self.admin.address);
         let text = get(&url).await.text().await.unwrap();
         text.trim().rsplit_once(' ').unwrap().1.parse().unwrap()
     }
@@ -98,6 +100,20 @@ async fn a_deploy_loses_no_request() {
     let Some(mut envoy) = Envoy::start().await else { return };
     envoy.balanced.a_deploy_loses_no_request().await;
     assert_eq!(envoy.ejections().await, 0, "the checks alone have seen to it");
+}
+
+/// Until the checks have noticed, which takes one to two seconds, requests go to an instance that is
+/// gone; their connections are refused, so a POST is safe to send to the other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_cannot_reach_an_instance_are_sent_to_the_other_one() {
+    let Some(mut envoy) = Envoy::start().await else { return };
+    let [one, _] = &mut envoy.balanced.instances;
+    one.signal("KILL");
+    one.end().await;
+    let load = envoy.balanced.load();
+    load.keeps_reaching("two", Duration::from_secs(3)).await;
+    load.lost_nothing();
+    assert!(envoy.count("upstream_rq_retry_success").await > 0, "the checks have been quicker");
 }
 
 #[tokio::test(flavor = "multi_thread")]

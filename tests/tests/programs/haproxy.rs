@@ -11,20 +11,20 @@ use crate::common::{Process, eventually, get, installed};
 use crate::deploy;
 
 /// The recommended one.
-const RECOMMENDED: [&str; 3] = ["haproxy/haproxy.cfg", ":8080", "app"];
+pub(crate) const RECOMMENDED: [&str; 3] = ["haproxy/haproxy.cfg", ":8080", "app"];
 const REDISPATCH: [&str; 3] = ["haproxy/alternatives.cfg", ":8081", "redispatch"];
 const SLOW_CHECKS: [&str; 3] = ["haproxy/alternatives.cfg", ":8082", "slow_checks"];
 const ONLY_HEALTHY: [&str; 3] = ["haproxy/alternatives.cfg", ":8083", "only_healthy"];
 const OPTIONS: [&str; 3] = ["haproxy/alternatives.cfg", ":8084", "options"];
 
-struct Haproxy {
-    balanced: Balanced,
+pub(crate) struct Haproxy {
+    pub(crate) balanced: Balanced,
     backend: &'static str,
 }
 
 impl Haproxy {
     /// With the backend of that file that is behind this port.
-    async fn start(
+    pub(crate) async fn start(
         [file, port, backend]: [&'static str; 3],
         variables: &[(&str, &str)],
     ) -> Option<Self> {
@@ -119,6 +119,20 @@ async fn a_deploy_that_slow_checks_miss_loses_no_get_with_redispatch() {
     haproxy.balanced.a_deploy_that_no_check_notices_loses_no_get().await;
     let [redispatched] = haproxy.stat("BACKEND", ["wredis"]).await.unwrap();
     assert_ne!(redispatched, "0", "the checks have been quicker");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_it_is_told_of_loses_no_request_with_slow_checks() {
+    if installed("socat").is_none() {
+        return;
+    }
+    let Some(mut haproxy) = Haproxy::start(REDISPATCH, &[]).await else { return };
+    let socket = haproxy.balanced.balancer.path("admin.sock");
+    let set = |state| {
+        format!("echo set server redispatch/app1 state {state} | socat - {}", socket.display())
+    };
+    haproxy.balanced.a_deploy_by_the_script_loses_no_request(&set("drain"), &set("ready")).await;
+    assert_eq!(haproxy.stat("BACKEND", ["wretr", "wredis"]).await.unwrap(), ["0", "0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

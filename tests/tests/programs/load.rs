@@ -158,17 +158,22 @@ impl Load {
     }
 
     /// Every GET has been answered with 200, and every POST but, for each client, one at most.
+    #[allow(clippy::print_stdout, reason = "the figure is for a person")]
     pub(crate) fn lost_no_get(self) {
-        let failed = self.failed();
+        let (failed, served) = (self.failed(), self.served());
         let posts = failed.iter().filter(|failure| failure.starts_with("POST ")).count();
         assert!(posts == failed.len() && posts <= CLIENTS, "{failed:?}");
-        assert!(self.served() > 50);
+        assert!(served > 50);
+        println!("no GET and {posts} POSTs of {served} requests lost");
     }
 
     /// All of them have been answered with 200.
+    #[allow(clippy::print_stdout, reason = "the figure is for a person")]
     pub(crate) fn lost_nothing(self) {
         let (served, time) = (self.served(), self.start.elapsed());
         assert_eq!(self.failed(), [""; 0], "of {served} requests in {time:?}");
         assert!(served > 50, "{served} requests in {time:?} test nothing");
+        // For who runs it with `--nocapture`.
+        println!("none of {served} requests lost in {time:?}");
     }
 }

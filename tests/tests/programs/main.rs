@@ -7,11 +7,13 @@
 mod balancing;
 mod caddy;
 mod chromium;
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod curl;
 mod dashboard;
 mod deploy;
+mod dockerfile;
 mod envoy;
 mod grafana;
 mod grpc;
@@ -22,6 +24,8 @@ mod kubernetes;
 mod load;
 mod nginx;
 mod openapi;
+mod pages;
 mod prometheus;
 mod scrape;
+mod scripts;
 mod systemd;

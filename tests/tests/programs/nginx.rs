@@ -28,6 +28,7 @@ fn start(entrance: SocketAddr, [one, two]: [SocketAddr; 2]) -> Option<Process> {
         "nginx/nginx.conf",
         &[
             (" /tmp/", &at),
+            ("/run/nginx/", at.trim_start()),
             ("listen 8080", &format!("listen {entrance}")),
             ("10.0.0.11:8080", &one),
             ("10.0.0.12:8080", &two),
@@ -68,7 +69,16 @@ async fn a_degraded_instance_keeps_its_traffic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deploy_loses_no_get() {
+async fn a_deploy_that_it_is_told_of_loses_no_request() {
+    let Some(mut nginx) = balanced().await else { return };
+    let file = nginx.balancer.path("app1.down");
+    let [out, back] = ["touch", "rm"].map(|command| format!("{command} '{}'", file.display()));
+    nginx.a_deploy_by_the_script_loses_no_request(&out, &back).await;
+    assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_it_is_not_told_of_loses_no_get() {
     let Some(mut nginx) = balanced().await else { return };
     nginx.a_deploy_that_no_check_notices_loses_no_get().await;
 }
