@@ -284,20 +284,26 @@
 //!
 //! # Features
 //!
-//! All are off by default.
+//! All are off by default. The last column is how many crates a feature adds to a program at most; those that
+//! axum's own features bring (`http1`, `tokio`) are in most programs already. `tests/tests/weight.rs` counts them.
 //!
-//! | feature | adds |
-//! |---|---|
-//! | `listener` | `Health::listen`: the endpoints on a port, a thread and a runtime of their own |
-//! | `prometheus`, `metrics` | metrics as OpenMetrics text, or through the `metrics` facade |
-//! | `grpc` | the standard `grpc.health.v1.Health` service |
-//! | `dashboard` | `GET /health/$ui`: a page on the stream and the history |
-//! | `openapi` | `GET /health/$openapi`: the endpoints as an OpenAPI 3.1 document |
-//! | `systemd` | readiness, status and watchdog of a systemd unit |
-//! | `healthcheck`, `healthcheck-tls` | `healthcheck::answer`: the program answers `app healthcheck` where the image has no curl |
-//! | `cli` | the program `servicekit-health`: `healthcheck`, and `watch` for a terminal |
-//! | `check-disk`, `check-http`, `check-http-tls`, `check-tls` | [`checks`] that need a dependency |
-//! | `test-util` | for the tests of a service: results forced, states waited for and asserted |
+//! | feature | adds | crates |
+//! |---|---|---|
+//! | `listener` | `Health::listen`: the endpoints on a port, a thread and a runtime of their own | 7 |
+//! | `prometheus` | metrics as OpenMetrics text, or as a collector | 9 |
+//! | `metrics` | the same metrics through the `metrics` facade | 3 |
+//! | `grpc` | the standard `grpc.health.v1.Health` service | 14 |
+//! | `dashboard` | `GET /health/$ui`: a page on the stream and the history | 0 |
+//! | `openapi` | `GET /health/$openapi`: the endpoints as an OpenAPI 3.1 document | 5 |
+//! | `systemd` | readiness, status and watchdog of a systemd unit | 1 |
+//! | `healthcheck` | `healthcheck::answer`: the program answers `app healthcheck` where the image has no curl | 7 |
+//! | `healthcheck-tls` | the same for `https` URLs | 17 |
+//! | `cli` | the program `servicekit-health`: `healthcheck`, and `watch` for a terminal | 19 |
+//! | `check-disk` | [`checks`]: room on a file system | 3 |
+//! | `check-http` | [`checks`]: readiness of another service | 6 |
+//! | `check-http-tls` | the same for `https` URLs | 16 |
+//! | `check-tls` | [`checks`]: expiry of a certificate | 15 |
+//! | `test-util` | for the tests of a service: results forced, states waited for and asserted | 0 |
 //!
 //! # How it is built
 //!

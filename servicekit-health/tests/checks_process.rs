@@ -4,6 +4,7 @@
 mod mounts;
 
 use std::fs;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use servicekit_health::{HealthState, checks};
