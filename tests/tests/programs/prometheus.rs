@@ -94,10 +94,10 @@ fn the_dashboard_fits_the_schema_of_grafana() {
     let files = tempfile::tempdir().unwrap();
     let wrong = files.path().join("dashboard.json");
     let right = deploy::read("grafana/dashboard.json");
-    fs::write(&wrong, right.replacen("\"colorMode\": \"value\"", "\"colorMode\": \"valu\"", 1))
+    fs::write(&wrong, right.replacen("\"colorMode\": \"value\"", "\"colorMode\": \"rainbow\"", 1))
         .unwrap();
     let (fits, said) = check(&wrong);
-    assert!(!fits && said.contains("\"valu\""), "{said}");
+    assert!(!fits && said.contains("\"rainbow\""), "{said}");
 }
 
 #[test]
