@@ -155,7 +155,7 @@ pub(super) fn telegram(scan: &mut Scan<'_>, word: Word) -> Option<Range<usize>> 
 const WEBHOOKS: &[&str] =
     &["hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"];
 
-/// `hooks.slack.com/services/T0/B0/XXX`
+/// `hooks.slack.com/services/T0/B0/token`
 pub(super) fn webhook(scan: &mut Scan<'_>, word: Word) -> Option<Range<usize>> {
     if scan.byte(word.end) != b'/' {
         return None;
