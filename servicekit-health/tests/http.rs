@@ -10,7 +10,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use common::{fixed, get, send, service};
-use servicekit_health::{self as health, Check, CheckResult, Details, HealthState, Probe};
+use servicekit_health::{
+    self as health, Check, CheckResult, Details, HealthEndpoint, HealthState, Probe,
+};
 use tokio::time::advance;
 use tower::ServiceExt;
 
@@ -250,4 +252,48 @@ async fn the_plain_report_is_encoded_once_for_all_who_read_it() {
     let of_the_next_run = read().await;
     assert_ne!(first.as_ptr(), of_the_next_run.as_ptr());
     assert_eq!(first, of_the_next_run);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_response_says_which_endpoint_it_is_of() {
+    let router = health::builder().check(fixed("db", HealthState::Healthy.into())).router();
+    let app = Router::new().nest("/ops", router).fallback(async || "an application");
+    let endpoint = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        response.extensions().get::<HealthEndpoint>().map(|endpoint| endpoint.name())
+    };
+    for method in ["GET", "HEAD", "OPTIONS", "POST"] {
+        for (path, name) in [
+            ("/ops/health", "health"),
+            ("/ops/health/?check=nope", "health"),
+            ("/ops/livez", "liveness"),
+            ("/ops/readyz", "readiness"),
+            ("/ops/startupz", "startup"),
+            ("/ops/health/db", "check"),
+            ("/ops/health/nope", "check"),
+            ("/ops/health/$nope", "check"),
+            ("/ops/health/$stream", "stream"),
+            ("/ops/health/%24history", "history"),
+        ] {
+            assert_eq!(endpoint(method, path).await, Some(name), "{method} {path}");
+        }
+        assert_eq!(endpoint(method, "/orders").await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_carries_nothing_else_of_its_request() {
+    #[derive(Clone)]
+    struct OfTheRequest;
+
+    let check = Check::new("db", async || ()).cache(Duration::ZERO);
+    let app: Router = health::builder().check(check).router();
+    for path in ["/health", "/health/$history", "/health?check=nope"] {
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(OfTheRequest);
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert!(response.extensions().get::<HealthEndpoint>().is_some(), "{path}");
+        assert_eq!(response.extensions().len(), 1, "{path}");
+    }
 }

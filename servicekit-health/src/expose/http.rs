@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::Request;
+use axum::handler::Handler;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use tokio::sync::Semaphore;
 
 use super::config::HttpConfig;
-use super::endpoints::{Endpoint, endpoints, named, report};
+use super::endpoints::{Answer, Endpoint, endpoints};
 use super::problem::Problem;
 use super::queries::Queries;
 use super::request::HealthRequest;
@@ -90,70 +93,53 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>(state: &Arc<HttpState>) -
     router.with_state(Arc::clone(state))
 }
 
-/// Each kind by itself: a future of all of them would be as large as the largest.
-///
-/// What is below `/health/` is told apart by its name, decoded: a path is matched as it was sent,
-/// and many clients send the `$` encoded.
+/// `GET` by itself, so that axum refuses a route of the application's on the same path.
 fn route(endpoint: Endpoint) -> MethodRouter<Arc<HttpState>> {
-    match endpoint {
-        Endpoint::Group(group) => methods(endpoint, move |state, request| async move {
-            report::of_group(&state, group, &request).await
-        }),
-        #[cfg(feature = "prometheus")]
-        Endpoint::Metrics => {
-            methods(endpoint, async |state: Arc<HttpState>, request: HealthRequest| {
-                Ok(super::metrics::openmetrics::respond(&state, &request).await)
-            })
+    let handler = EndpointHandler(endpoint);
+    routing::get(handler).fallback(handler)
+}
+
+/// An endpoint as axum calls it. Not an async function: axum would move the whole request into its
+/// future, and most answers are there at once.
+#[derive(Clone, Copy)]
+struct EndpointHandler(Endpoint);
+
+impl Handler<(), Arc<HttpState>> for EndpointHandler {
+    type Future = Either<Ready<Response>, BoxFuture<'static, Response>>;
+
+    fn call(self, request: Request, state: Arc<HttpState>) -> Self::Future {
+        #[cfg(all(unix, feature = "systemd"))]
+        state.systemd.start(&state.engine);
+        let request = HealthRequest::new(request, &state.config);
+        let endpoint = self.0.asked(&request);
+        let method = request.method().clone();
+        let answer = match method {
+            Method::GET | Method::HEAD | Method::OPTIONS => endpoint.answer(&state, &request),
+            _ => Err(Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method not allowed; use GET, HEAD or OPTIONS",
+            )),
+        };
+        let mut extensions = request.into_empty_extensions();
+        extensions.insert(endpoint.name());
+        let complete = move |mut response: Response| {
+            *response.extensions_mut() = extensions;
+            #[cfg(any(feature = "prometheus", feature = "metrics"))]
+            super::metrics::count_request(&state, endpoint.name(), response.status());
+            complete(response, &method, state.config.is_drill)
+        };
+        match answer.unwrap_or_else(|problem| Answer::Now(problem.into_response())) {
+            Answer::Now(response) => Either::Left(ready(complete(response))),
+            Answer::Later(response) => Either::Right(response.map(complete).boxed()),
         }
-        _ => methods(endpoint, async |state: Arc<HttpState>, request: HealthRequest| {
-            named(&state, &request).await
-        }),
     }
 }
 
-/// `GET` by itself, so that axum refuses a route of the application's on the same path.
-fn methods<G, F>(endpoint: Endpoint, get: G) -> MethodRouter<Arc<HttpState>>
-where
-    G: Fn(Arc<HttpState>, HealthRequest) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Response, Problem>> + Send + 'static,
-{
-    let handler = move |State(state): State<Arc<HttpState>>, request: HealthRequest| {
-        answer(endpoint, state, request, get)
-    };
-    routing::get(handler.clone()).fallback(handler)
-}
-
-/// What every endpoint does alike: methods, errors, and the headers of all answers.
-async fn answer<F>(
-    endpoint: Endpoint,
-    state: Arc<HttpState>,
-    request: HealthRequest,
-    get: impl FnOnce(Arc<HttpState>, HealthRequest) -> F,
-) -> Response
-where
-    F: Future<Output = Result<Response, Problem>>,
-{
-    #[cfg(all(unix, feature = "systemd"))]
-    state.systemd.start(&state.engine);
-    let method = request.method.clone();
-    let is_drill = state.config.is_drill;
-    let endpoint = endpoint.asked(&request).name();
-    #[cfg(any(feature = "prometheus", feature = "metrics"))]
-    let counted = Arc::clone(&state);
-    let result = match method {
-        Method::GET | Method::HEAD | Method::OPTIONS => get(state, request).await,
-        _ => Err(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method not allowed; use GET, HEAD or OPTIONS",
-        )),
-    };
-    let mut response = result.unwrap_or_else(Problem::into_response);
+/// Adds what all answers have in common.
+fn complete(mut response: Response, method: &Method, is_drill: bool) -> Response {
     if method == Method::OPTIONS {
         *response.body_mut() = Body::empty();
     }
-    response.extensions_mut().insert(endpoint);
-    #[cfg(any(feature = "prometheus", feature = "metrics"))]
-    super::metrics::count_request(&counted, endpoint, response.status());
     let headers = response.headers_mut();
     if method != Method::GET {
         headers.insert(header::ALLOW, ALLOWED);

@@ -10,23 +10,37 @@ use super::request::HealthRequest;
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// Lets the page that asks read the answer, if its origin is allowed.
-pub(crate) fn allow_origin(config: &HttpConfig, request: &HealthRequest, response: &mut Response) {
-    if config.origins.is_empty() || request.method != Method::GET {
-        return;
+/// What an answer tells a page of another origin; by default nothing, and then it may not read.
+#[derive(Default)]
+pub(crate) struct OtherOrigin {
+    /// Whether it would be something else for other pages.
+    varies: bool,
+    allowed: Option<HeaderValue>,
+}
+
+impl OtherOrigin {
+    pub(crate) fn of(request: &HealthRequest, config: &HttpConfig) -> Self {
+        if config.origins.is_empty() || request.method() != Method::GET {
+            return Self::default();
+        }
+        if config.origins.contains(&ANY) {
+            return Self { varies: false, allowed: Some(ANY) };
+        }
+        let origin = request.headers().get(header::ORIGIN);
+        let allowed = origin.filter(|origin| config.origins.contains(origin)).cloned();
+        Self { varies: true, allowed }
     }
-    let headers = response.headers_mut();
-    let allowed = if config.origins.contains(&ANY) {
-        Some(ANY)
-    } else {
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
-        let origin = request.headers.get(header::ORIGIN);
-        origin.filter(|origin| config.origins.contains(origin)).cloned()
-    };
-    if let Some(origin) = allowed {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let status = HeaderValue::from_static("x-health-status");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, status);
+
+    pub(crate) fn tell(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if self.varies {
+            headers.append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        if let Some(origin) = self.allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let status = HeaderValue::from_static("x-health-status");
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, status);
+        }
     }
 }
 

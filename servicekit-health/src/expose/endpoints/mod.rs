@@ -13,9 +13,12 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 
 use super::config::HttpConfig;
 use super::http::HttpState;
+#[cfg(feature = "prometheus")]
+use super::metrics::openmetrics;
 use super::problem::{Problem, quoted};
 use super::request::HealthRequest;
 use crate::evaluate::group::{GROUPS, Group};
@@ -70,6 +73,25 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn answer(
+        self,
+        state: &Arc<HttpState>,
+        request: &HealthRequest,
+    ) -> Result<Answer, Problem> {
+        match self {
+            Self::Group(group) => report::of_group(state, group, request),
+            Self::Check => report::of_check(state, request),
+            Self::Stream => stream::open(state, request).map(Answer::Now),
+            Self::History => history::of(state, request).map(Answer::Now),
+            #[cfg(feature = "openapi")]
+            Self::OpenApi => Ok(Answer::Now(openapi::respond(state, request))),
+            #[cfg(feature = "dashboard")]
+            Self::Ui => Ok(Answer::Now(ui::page())),
+            #[cfg(feature = "prometheus")]
+            Self::Metrics => Ok(Answer::Later(openmetrics::respond(state, request))),
+        }
+    }
+
     pub(crate) fn name(self) -> HealthEndpoint {
         HealthEndpoint(match self {
             Self::Group(group) => group.name,
@@ -84,6 +106,14 @@ impl Endpoint {
             Self::Metrics => "metrics",
         })
     }
+}
+
+/// What an endpoint answers.
+pub(crate) enum Answer {
+    /// What is known at once: no task has to wait for it.
+    Now(Response),
+    /// What has to be waited for, at most for the deadline.
+    Later(BoxFuture<'static, Response>),
 }
 
 /// Which endpoint answered. In the extensions of every response of the health router, so that access
@@ -142,23 +172,6 @@ pub(crate) fn endpoints(config: &HttpConfig) -> Vec<(&str, Endpoint)> {
     #[cfg(feature = "prometheus")]
     endpoints.extend(config.metrics_path.as_deref().map(|path| (path, Endpoint::Metrics)));
     endpoints
-}
-
-/// What is below `/health/`.
-pub(crate) async fn named(
-    state: &Arc<HttpState>,
-    request: &HealthRequest,
-) -> Result<Response, Problem> {
-    let name = request.name();
-    match Endpoint::named(&name) {
-        Endpoint::Stream => stream::open(state, request),
-        Endpoint::History => history::of(state, request),
-        #[cfg(feature = "openapi")]
-        Endpoint::OpenApi => Ok(openapi::respond(state, request)),
-        #[cfg(feature = "dashboard")]
-        Endpoint::Ui => Ok(ui::page()),
-        _ => report::of_check(state, &name, request).await,
-    }
 }
 
 /// What is wrong with a selection.

@@ -64,7 +64,7 @@ fn document(state: &HttpState, request: &HealthRequest) -> OpenApi {
         .schema(JsonProblem::name(), JsonProblem::schema());
     OpenApiBuilder::new()
         .info(info)
-        .servers(request.prefix.as_ref().map(|prefix| [Server::new(prefix)]))
+        .servers(request.prefix().map(|prefix| [Server::new(prefix)]))
         .paths(paths)
         .components(Some(components.build()))
         .build()

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,7 +23,7 @@ use crate::evaluate::group::HEALTH;
 use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::Form;
 use crate::expose::http::HttpState;
-use crate::expose::origin::allow_origin;
+use crate::expose::origin::OtherOrigin;
 use crate::expose::problem::Problem;
 use crate::expose::queries::Asked;
 use crate::expose::query::MIN_POLL_INTERVAL;
@@ -42,7 +42,7 @@ pub(crate) fn open(state: &Arc<HttpState>, request: &HealthRequest) -> Result<Re
     let (period, on_change, limit) = (query.poll_interval()?, query.on_change()?, query.limit()?);
     let Asked { view, verbose } = state.asked(&HEALTH, request)?;
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| full(state))?;
-    let body = if request.method == Method::GET {
+    let body = if request.method() == Method::GET {
         let source = Source {
             state: Arc::clone(state),
             selection: Some(view).filter(|view| !view.is_whole),
@@ -57,7 +57,7 @@ pub(crate) fn open(state: &Arc<HttpState>, request: &HealthRequest) -> Result<Re
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // NGINX would hold back even the head until its buffer is full.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    allow_origin(&state.config, request, &mut response);
+    OtherOrigin::of(request, &state.config).tell(&mut response);
     Ok(response)
 }
 
@@ -108,6 +108,9 @@ impl Ticks {
 
     /// The next tick is the first one after `now`.
     fn advance(&mut self, now: Instant) {
+        if now < self.next {
+            return;
+        }
         let passed = now.saturating_duration_since(self.begin).as_nanos();
         let ticks = passed / self.period.as_nanos().max(1) + 1;
         let next = ticks.saturating_mul(self.period.as_nanos());
@@ -228,9 +231,6 @@ impl EventStream {
                     }
                 }
             }
-            if self.draining.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Some(self.last_event()));
-            }
             let told_from = self.told_from();
             if told_from.is_none() && self.differs(context) {
                 self.phase = Phase::Due(self.source.ask());
@@ -240,10 +240,14 @@ impl EventStream {
             if self.timer.deadline() != next {
                 self.timer.as_mut().reset(next);
             }
-            ready!(self.timer.as_mut().poll(context));
-            if let Some(event) = self.after_timer(Instant::now()) {
-                return Poll::Ready(Some(event));
+            if self.timer.as_mut().poll(context).is_ready() {
+                if let Some(event) = self.after_timer(Instant::now()) {
+                    return Poll::Ready(Some(event));
+                }
+                continue;
             }
+            // Only before it waits: an event at a tick tells of the drain as well.
+            return self.draining.as_mut().poll(context).map(|()| Some(self.last_event()));
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet,
@@ -52,7 +52,16 @@ static FORMATS: [TextFormat; 2] = [
 ];
 
 /// The endpoint: renews what is too old, within the deadline, and always answers.
-pub(crate) async fn respond(state: &Arc<HttpState>, request: &HealthRequest) -> Response {
+pub(crate) fn respond(
+    state: &Arc<HttpState>,
+    request: &HealthRequest,
+) -> BoxFuture<'static, Response> {
+    let media_types = FORMATS.each_ref().map(|format| format.media_type);
+    let format = &FORMATS[preferred(request.headers(), media_types)];
+    Box::pin(scrape(Arc::clone(state), format))
+}
+
+async fn scrape(state: Arc<HttpState>, format: &TextFormat) -> Response {
     // All at once: they share the runs and the deadline.
     let snapshots = join_all(GROUPS.map(async |group| {
         let view = state.engine.group(group);
@@ -60,11 +69,10 @@ pub(crate) async fn respond(state: &Arc<HttpState>, request: &HealthRequest) -> 
     }))
     .await;
     let reports = GROUPS.map(|group| snapshots[group.index()].report.clone());
-    let scrape = Scrape { state: Arc::clone(state), reports };
+    let scrape = Scrape { state, reports };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(scrape));
 
-    let format = &FORMATS[preferred(&request.headers, FORMATS.each_ref().map(|it| it.media_type))];
     let mut text = String::new();
     (format.encode)(&mut text, &registry).expect("a string takes every text");
     let mut response = Response::new(Body::from(text));
