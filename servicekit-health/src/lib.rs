@@ -298,7 +298,7 @@
 //! | `systemd` | readiness, status and watchdog of a systemd unit | 1 |
 //! | `healthcheck` | `healthcheck::answer`: the program answers `app healthcheck` where the image has no curl | 7 |
 //! | `healthcheck-tls` | the same for `https` URLs | 17 |
-//! | `cli` | the program `servicekit-health`: `healthcheck`, and `watch` for a terminal | 19 |
+//! | `cli` | the program `servicekit-health`: `healthcheck`, and `watch` for a terminal | 20 |
 //! | `check-disk` | [`checks`]: room on a file system | 3 |
 //! | `check-http` | [`checks`]: readiness of another service | 6 |
 //! | `check-http-tls` | the same for `https` URLs | 16 |

@@ -93,28 +93,18 @@ fn nanos(duration: Duration) -> u64 {
 /// at a fraction of the cost: there may be thousands in one text.
 fn write_millis(out: &mut Vec<u8>, nanos: u64) {
     let micros = nanos / 1000;
-    let (mut millis, mut fraction) = (micros / 1000, micros % 1000);
-    // Twenty digits of the largest number, the point, and three of the fraction.
-    let mut digits = *b"00000000000000000000.000";
-    let mut end = digits.len();
-    for place in (21..24).rev() {
-        digits[place] += (fraction % 10) as u8;
-        // Zeros at the end are left out, but for the first.
-        if end == place + 1 && fraction % 10 == 0 && place > 21 {
-            end = place;
-        }
-        fraction /= 10;
-    }
-    let mut begin = 20;
-    loop {
-        begin -= 1;
-        digits[begin] += (millis % 10) as u8;
-        millis /= 10;
-        if millis == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[begin..end]);
+    let mut buffer = itoa::Buffer::new();
+    out.extend_from_slice(buffer.format(micros / 1000).as_bytes());
+    out.push(b'.');
+    // The 1 keeps the zeros at the begin of the fraction. Those at its end are left out, but for the
+    // first.
+    let fraction = buffer.format(1000 + micros % 1000).as_bytes();
+    let end = match fraction {
+        [.., _, b'0', b'0'] => 2,
+        [.., b'0'] => 3,
+        _ => 4,
+    };
+    out.extend_from_slice(&fraction[1..end]);
 }
 
 #[cfg(test)]
