@@ -405,6 +405,25 @@ async fn a_late_check_without_a_recent_result_takes_on_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_comes_later_in_a_long_run_is_not_given_the_answer_of_an_earlier_one() {
+    let runs = Runs::default();
+    let health = only(runs.slowing_check("old", secs(600)).timeout(secs(900)));
+    ask(&health, "old").await;
+    let begin = Instant::now();
+    sleep(secs(1)).await;
+    // Every reader finds the same run under way, and nothing else that changes.
+    while begin.elapsed() < secs(60) {
+        let report = health.report().await;
+        let old = &report.checks["old"];
+        let expected = if begin.elapsed() < secs(30) { Healthy } else { Unhealthy };
+        assert_eq!(old.state, expected, "{:?} after {:?}", old.message, begin.elapsed());
+        assert_eq!(old.stale, expected == Healthy);
+        sleep(secs(4)).await;
+    }
+    assert_eq!(runs.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_check_does_not_make_those_in_time_stale() {
     let quick = |name: &str| Check::new(name, || sleep(ms(100)));
     let health = health::builder()

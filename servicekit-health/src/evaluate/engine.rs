@@ -28,7 +28,7 @@ use super::selection::{Criteria, SelectError, Selections, find};
 use super::settings::ResolvedSettings;
 use super::signals;
 use super::transitions::{Listener, Transitions};
-use super::view::{Evaluation, Snapshot, View};
+use super::view::{Evaluation, SAME_MOMENT, Snapshot, View};
 use crate::declare::check::Check;
 use crate::model::{CheckReport, HealthState, Probe, Report, Transition};
 use crate::sync::{Mutex, lock};
@@ -36,10 +36,6 @@ use crate::text::cleaner::{Cleaner, Rule};
 
 /// How often a reader starts anew what ended without a result.
 const ATTEMPTS: u32 = 3;
-
-/// For how long readers join an evaluation without asking every check what is due. Short, because
-/// asking is also what ends runs whose supervisor cannot.
-const SAME_EVALUATION: Duration = Duration::from_millis(10);
 
 /// What the engine is told once, by the builder.
 pub(crate) struct EngineConfig {
@@ -231,7 +227,7 @@ impl Engine {
         if let Some(evaluation) = view.under_way(revision, now) {
             return Some(evaluation);
         }
-        let mut same_until = now + SAME_EVALUATION;
+        let mut same_until = now + SAME_MOMENT;
         let mut awaited = Vec::new();
         for member in &view.members {
             match self.runners[member.index].demand(now) {

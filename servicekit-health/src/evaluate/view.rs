@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -11,6 +12,11 @@ use super::encoding::Encoding;
 use super::group::{Group, Member};
 use crate::model::{CheckReport, Report};
 use crate::sync::{Mutex, lock};
+
+/// For how long readers share what others have just found out, without asking every check. Short,
+/// because asking is also what ends runs whose supervisor cannot, and because what is said of a run
+/// that is late changes with time alone: the last result gets too old to be shown.
+pub(crate) const SAME_MOMENT: Duration = Duration::from_millis(10);
 
 /// How many forms of a snapshot its readers may keep beside it.
 pub(crate) const FORMS: usize = 18;
@@ -120,7 +126,7 @@ impl View {
         // Before the parts are read: what changes meanwhile makes the snapshot old.
         let revision = revision();
         if let Some(newest) = &cell.newest
-            && (newest.holds(revision, now) || newest.is_late_for(evaluation, revision))
+            && (newest.holds(revision, now) || newest.is_late_for(evaluation, revision, now))
         {
             return Arc::clone(newest);
         }
@@ -143,13 +149,18 @@ impl Snapshot {
         self.revision == revision && now < self.valid_until
     }
 
-    /// Whether the reader that waited for `evaluation` in vain gets what another one got.
-    fn is_late_for(&self, evaluation: Option<&Arc<Evaluation>>, revision: u64) -> bool {
+    /// Whether the reader that waited for `evaluation` in vain gets what another one has just got.
+    fn is_late_for(
+        &self,
+        evaluation: Option<&Arc<Evaluation>>,
+        revision: u64,
+        now: Instant,
+    ) -> bool {
         let same = match (&self.late_for, evaluation) {
             (Some(late_for), Some(evaluation)) => Arc::ptr_eq(late_for, evaluation),
             _ => false,
         };
-        same && self.revision == revision
+        same && self.revision == revision && now < self.made + SAME_MOMENT
     }
 
     /// The form of this number, made by the first who wants it and shared by all others, with the
