@@ -149,6 +149,28 @@ async fn startup_does_not_pass_on_an_answer_that_is_no_result() {
     assert!(health.probe(Probe::Startup).await.checks.is_empty(), "it has passed");
 }
 
+#[tokio::test(start_paused = true)]
+async fn startup_does_not_pass_on_an_answer_in_place_of_a_result_that_is_unhealthy() {
+    let runs = AtomicUsize::new(0);
+    let check = Check::new("migrations", move || {
+        let takes = if runs.fetch_add(1, Ordering::SeqCst) == 0 { 0 } else { 600 };
+        async move {
+            sleep(secs(takes)).await;
+            CheckResult::unhealthy("2 of 5 are applied")
+        }
+    });
+    let check = check.timeout(secs(900)).on_error(Degraded).probe(Probe::Startup);
+    let health = only(check);
+    assert_eq!(health.probe(Probe::Startup).await.status, Unhealthy);
+    sleep(secs(40)).await;
+    let late = health.probe(Probe::Startup).await;
+    let text = late.checks["migrations"].message.as_deref();
+    assert_eq!(late.status, Degraded);
+    assert_eq!(text, Some("no result within the deadline, and the last one is older than 30s"));
+    let later = health.probe(Probe::Startup).await;
+    assert!(later.checks.contains_key("migrations"), "it has not passed: {later:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_that_hangs_takes_no_transition_from_another() {
     let (release, hangs) = mpsc::channel::<()>();

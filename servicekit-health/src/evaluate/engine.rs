@@ -299,9 +299,9 @@ impl Engine {
             self.runners.iter().filter(|runner| runner.info.probes.contains(Probe::Startup));
         let passes = |runner: &Arc<CheckRunner>| {
             let check = report.checks.get(&runner.info.name);
-            check.is_some_and(|check| {
-                check.checked_at.is_some() && check.state != HealthState::Unhealthy
-            })
+            // Only what a result says has a begin: an answer in place of one says nothing of it.
+            check
+                .is_some_and(|check| check.since.is_some() && check.state != HealthState::Unhealthy)
         };
         if startup.all(passes) && !self.started_up.swap(true, Ordering::AcqRel) {
             self.events.changed(true);
