@@ -92,6 +92,9 @@ impl Lifecycle {
             if begins {
                 phase.draining_since = Some(Instant::now());
                 phase.by_interrupt = by_interrupt;
+                // Before anyone can see it: a stream that is opened from here on waits for no
+                // further word, and must not begin with a report of before.
+                self.events.revision.changed();
             }
         });
         if begins {
@@ -226,6 +229,26 @@ mod tests {
 
     fn effects<const N: usize>(lifecycle: &Lifecycle) -> [Effect; N] {
         [(); N].map(|()| lifecycle.on_signal(Signal::Interrupt))
+    }
+
+    #[test]
+    fn whoever_sees_that_draining_has_begun_gets_no_report_of_before() {
+        use std::sync::{OnceLock, Weak};
+
+        let events: Arc<OnceLock<Weak<Events>>> = Arc::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let observer = {
+            let (events, told) = (Arc::clone(&events), Arc::clone(&told));
+            move |_: &Transition| {
+                let events = events.get().and_then(Weak::upgrade).unwrap();
+                told.fetch_add(usize::from(events.revision.now() > 0), Ordering::Relaxed);
+            }
+        };
+        let observers = Observers { transitions: vec![Arc::new(observer)], ..Observers::default() };
+        let of_lifecycle = Arc::new(Events::new(Transitions::new(0, 0), Vec::new(), observers));
+        events.set(Arc::downgrade(&of_lifecycle)).unwrap();
+        assert!(Lifecycle::new(DrainConfig::default(), of_lifecycle).drain());
+        assert_eq!(told.load(Ordering::Relaxed), 1);
     }
 
     #[test]
