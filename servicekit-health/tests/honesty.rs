@@ -419,6 +419,25 @@ async fn what_has_been_degraded_for_too_long_is_reported_unhealthy_without_a_new
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_hangs_for_too_long_is_reported_unhealthy_as_its_transition_says() {
+    let (release, hold) = mpsc::channel::<()>();
+    let hold = Mutex::new(hold);
+    let check = Check::blocking("hung", move || {
+        let _ = hold.lock().unwrap().recv();
+    });
+    let check = check.timeout(ms(400)).on_error(Degraded).unhealthy_after(secs(300));
+    let health = only(check);
+    let mut transitions = health.subscribe();
+    assert_eq!(health.check("hung").await.unwrap().state, Degraded);
+    assert_eq!(transitions.next().await.unwrap().to, Degraded);
+    assert_eq!(transitions.next().await.unwrap().to, Unhealthy);
+    let hung = health.check("hung").await.unwrap();
+    assert_eq!(hung.message.as_deref(), Some("still running after its timeout of 400ms"));
+    assert_eq!(hung.state, Unhealthy);
+    drop(release);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shared_failure_degrades_readiness_and_nothing_more() {
     let down = || async { Err::<(), _>("refused") };
     let health = health::builder()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::reported::ReportedState;
 use super::settings::Mode;
 use super::state::{CheckState, LastResult};
-use crate::model::CheckReport;
+use crate::model::{CheckReport, HealthState};
 
 /// A result older than this is not shown in place of one that is late.
 const STALE_LIMIT: Duration = Duration::from_secs(30);
@@ -67,9 +68,12 @@ impl CheckState {
         }
     }
 
-    /// An answer that is no result: it takes `on_error`, and counts for nothing.
+    /// An answer that is no result: it takes `on_error`, and counts for nothing. What was degraded
+    /// for too long stays unhealthy, as its transition says, until a result ends that.
     fn failing(&self, message: impl Into<String>) -> CheckReport {
-        CheckReport::new(self.settings.on_error, message)
+        let is_escalated = self.reported.as_ref().is_some_and(ReportedState::is_escalated);
+        let state = if is_escalated { HealthState::Unhealthy } else { self.settings.on_error };
+        CheckReport::new(state, message)
     }
 
     /// Until when the answer of `now` stays the same unless something happens; `now` if it moves.

@@ -32,8 +32,13 @@ impl ReportedState {
         self.escalated = Some(Escalation { since, after: since - self.since });
     }
 
+    /// Whether it was degraded for too long.
+    pub(super) fn is_escalated(&self) -> bool {
+        self.escalated.is_some()
+    }
+
     pub(super) fn state(&self) -> HealthState {
-        if self.escalated.is_some() { HealthState::Unhealthy } else { self.result.state }
+        if self.is_escalated() { HealthState::Unhealthy } else { self.result.state }
     }
 
     pub(super) fn since(&self) -> Instant {

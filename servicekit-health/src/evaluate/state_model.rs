@@ -208,7 +208,8 @@ impl Model {
 
     /// State, message, and whether they are those of an earlier run than the one asked for.
     fn answer(&self, late: bool) -> (HealthState, String, bool) {
-        let failing = |message: String| (self.settings.on_error, message, false);
+        let on_error = if self.escalated.is_some() { Unhealthy } else { self.settings.on_error };
+        let failing = |message: String| (on_error, message, false);
         let Some(newest) = self.results.last() else {
             let late_or_not = if late { "no result within the deadline" } else { "no result yet" };
             return failing(late_or_not.to_owned());
