@@ -316,6 +316,43 @@ fn a_runtime_that_is_not_driven_does_not_hold_a_check_for_ever() {
     assert_eq!(most.load(Ordering::SeqCst), 1);
 }
 
+/// The workers of the first runtime are blocked for as long as another would be given up.
+#[test]
+fn a_runtime_whose_workers_were_blocked_stays_the_application_s() {
+    let mut application = Builder::new_multi_thread();
+    let application = application.worker_threads(1).thread_name("application");
+    let (first, second) = (application.enable_all().build().unwrap(), runtime());
+    let place = Check::new("place", || async {
+        CheckResult::healthy().with_message(std::thread::current().name().unwrap_or_default())
+    });
+    let place = place.timeout(ms(20)).cache(Duration::ZERO);
+    let health = health::builder().check(place).deadline(ms(50)).build().unwrap();
+    let read = || {
+        let health = health.clone();
+        second.block_on(async move { message(&health, "place").await })
+    };
+    first.block_on(health.report());
+    assert_eq!(read().as_deref(), Some("application"));
+
+    let ((begun, begins), (release, hold)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
+    first.spawn(async move {
+        let _ = begun.send(());
+        let _ = hold.recv();
+    });
+    begins.recv().unwrap();
+    let begin = std::time::Instant::now();
+    let here = std::thread::current().name().map(str::to_owned);
+    while begin.elapsed() < ms(1_300) {
+        assert_ne!(read(), here);
+        std::thread::sleep(ms(50));
+    }
+    drop(release);
+    while read().is_some_and(|message| message.ends_with("timeout of 20ms")) {
+        assert!(begin.elapsed() < secs(10), "the check is held");
+    }
+    assert_eq!(read().as_deref(), Some("application"));
+}
+
 /// Its runtime is so busy that a reader elsewhere has timed it out before it began.
 #[test]
 fn a_run_that_was_timed_out_before_it_began_does_not_begin() {

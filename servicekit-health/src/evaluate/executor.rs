@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::{Handle, Id};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
 use crate::sync::{Mutex, lock};
@@ -55,11 +55,14 @@ impl Executor {
     }
 
     /// Moves to the reader's runtime, where this one is another that drives nothing. Gives back
-    /// whether it did.
+    /// whether it did. One with workers of its own is busy at most, and stays the application's.
     pub(crate) fn leave(&self, runtime: Id) -> bool {
         let mut home = lock(&self.runtime);
         let Ok(current) = Handle::try_current() else { return false };
-        if home.is_pinned || current.id() == runtime {
+        let is_busy = home.handle.as_ref().is_some_and(|handle| {
+            handle.id() == runtime && handle.runtime_flavor() != RuntimeFlavor::CurrentThread
+        });
+        if home.is_pinned || is_busy || current.id() == runtime {
             return false;
         }
         home.handle = Some(current);

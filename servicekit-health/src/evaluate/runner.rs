@@ -25,7 +25,7 @@ use crate::text::cleaner::Cleaner;
 const SUPERVISOR_IS_LATE: Duration = Duration::from_millis(20);
 
 /// A run that only waits, on a runtime other than the reader's, and that is over its timeout for
-/// this long is given up: its runtime drives nothing.
+/// this long is given up: its runtime drives nothing, unless it has workers of its own.
 const RUNTIME_IS_IDLE: Duration = Duration::from_secs(1);
 
 /// What readers wait for: closed when each run that holds it has a result, or is over.
