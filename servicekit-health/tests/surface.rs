@@ -301,6 +301,17 @@ async fn the_drain_layer_closes_connections_while_draining_and_counts_requests()
     assert_eq!(verbose["checks"]["$drain"]["details"]["requests_in_flight"], 0);
 }
 
+#[tokio::test]
+async fn a_connection_is_upgraded_also_while_draining() {
+    let health = health::builder().build().unwrap();
+    let upgrade = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "websocket")];
+    let app: Router = Router::new()
+        .route("/", routing::get(async move || (StatusCode::SWITCHING_PROTOCOLS, upgrade)))
+        .layer(health.drain_layer());
+    health.drain();
+    assert_eq!(ask(&app, "/", &[]).await.headers()[header::CONNECTION], "upgrade");
+}
+
 #[tokio::test(start_paused = true)]
 #[cfg_attr(miri, ignore = "Miri has no signals")]
 async fn the_shutdown_signal_waits_for_requests_in_flight_where_it_was_asked_to() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Request, Response, Version, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use bytes::Bytes;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -83,7 +83,10 @@ where
             let is_draining = engine.lifecycle.is_draining();
             let mut response = response
                 .map(|body| Body::new(CountedBody { body: Body::new(body), _guard: guard }));
-            if closes && is_draining {
+            // A connection that becomes another protocol's sends no further request, and its
+            // `connection: upgrade` is what the client goes by.
+            let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            if closes && is_draining && !is_upgrade {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
