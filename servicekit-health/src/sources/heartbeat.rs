@@ -94,11 +94,11 @@ impl Heartbeat {
                 let now = Instant::now();
                 let waits = now.saturating_duration_since(*self.asked.get_or_init(|| now));
                 if waits > max_age {
-                    return Err(MissedBeat { age: None, max_age });
+                    return Err(MissedBeat { has_beaten: false, max_age });
                 }
                 Ok(CheckResult::healthy().with_message("waits for its first beat"))
             }
-            age => Err(MissedBeat { age, max_age }),
+            Some(_) => Err(MissedBeat { has_beaten: true, max_age }),
         }
     }
 }
@@ -106,18 +106,16 @@ impl Heartbeat {
 /// A [`Heartbeat`] that did not beat in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissedBeat {
-    age: Option<Duration>,
+    has_beaten: bool,
     max_age: Duration,
 }
 
 impl fmt::Display for MissedBeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.age {
-            Some(age) => {
-                write!(f, "no beat for {:.1?}, at most {:?} allowed", age, self.max_age)
-            }
-            None => write!(f, "no first beat within {:?}", self.max_age),
-        }
+        // Not for how long: a message that is another one each time would be sent at every tick to
+        // who waits for a change.
+        let what = if self.has_beaten { "no beat for more than" } else { "no first beat within" };
+        write!(f, "{what} {:?}", self.max_age)
     }
 }
 
@@ -147,7 +145,9 @@ mod tests {
         assert_eq!(heart.check(), Ok(CheckResult::healthy().with_detail("age_ms", 1000)));
         advance(Duration::from_millis(500)).await;
         let error = heart.check().unwrap_err().to_string();
-        assert_eq!(error, "no beat for 1.5s, at most 1s allowed");
+        assert_eq!(error, "no beat for more than 1s");
+        advance(SECOND).await;
+        assert_eq!(heart.check().unwrap_err().to_string(), error, "it does not run on");
         heart.beat();
         assert_eq!(heart.age(), Some(Duration::ZERO));
     }
