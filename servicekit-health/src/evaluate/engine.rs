@@ -20,7 +20,7 @@ use super::callbacks::Callback;
 use super::encoding::AGES_HOLD;
 use super::events::{Events, Observers};
 use super::executor::Executor;
-use super::group::{GROUPS, Group, HEALTH};
+use super::group::{GROUPS, Group, HEALTH, Member};
 use super::lifecycle::{DrainConfig, Lifecycle, log_draining};
 use super::runner::{CheckRunner, Demanded};
 use super::schedule::{Grid, run_in_background, watch};
@@ -91,7 +91,7 @@ impl Engine {
                 let member = |(index, runner): (usize, &Arc<CheckRunner>)| {
                     group.member(index, &runner.info, starting)
                 };
-                Arc::new(View::new(group, runners.filter_map(member).collect(), true))
+                Arc::new(View::new(group, runners.filter_map(member).collect::<Vec<_>>(), true))
             })
         };
         let waits = runners.iter().any(|runner| runner.info.probes.contains(Probe::Startup));
@@ -138,6 +138,11 @@ impl Engine {
             return Ok(self.group(group));
         }
         self.selections.of(&self.runners, group, criteria, !self.has_started_up())
+    }
+
+    /// What was selected before, by who has kept its members.
+    pub(crate) fn selected(&self, group: &'static Group, members: &Arc<[Member]>) -> Arc<View> {
+        self.selections.view(group, Arc::clone(members))
     }
 
     /// One check by itself, whether or not the program drains.
@@ -229,7 +234,7 @@ impl Engine {
         }
         let mut same_until = now + SAME_MOMENT;
         let mut awaited = Vec::new();
-        for member in &view.members {
+        for member in &*view.members {
             match self.runners[member.index].demand(now) {
                 Demanded::Run(run) => awaited.push((member.index, run)),
                 Demanded::Known { until } => same_until = same_until.min(until),
@@ -272,7 +277,7 @@ impl Engine {
 
     fn put_together(&self, view: &View, mut answer: impl FnMut(usize) -> CheckReport) -> Report {
         let mut checks = BTreeMap::new();
-        for member in &view.members {
+        for member in &*view.members {
             let mut check = answer(member.index);
             if check.state > member.worst {
                 check.raw_state = Some(check.raw_state.unwrap_or(check.state));

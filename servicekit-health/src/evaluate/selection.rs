@@ -101,11 +101,11 @@ impl Selections {
         criteria: &Criteria<'_>,
         starting: bool,
     ) -> Result<Arc<View>, SelectError> {
-        Ok(self.view(group, select(runners, group, criteria, starting)?))
+        Ok(self.view(group, select(runners, group, criteria, starting)?.into()))
     }
 
     /// The view of these members.
-    pub(crate) fn view(&self, group: &'static Group, members: Vec<Member>) -> Arc<View> {
+    pub(crate) fn view(&self, group: &'static Group, members: Arc<[Member]>) -> Arc<View> {
         let mut views = lock(&self.0);
         let same = |view: &&Arc<View>| std::ptr::eq(view.group, group) && view.members == members;
         if let Some(view) = views.iter().find(same) {

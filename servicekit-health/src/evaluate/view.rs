@@ -24,7 +24,8 @@ pub(crate) const FORMS: usize = 18;
 /// Some checks of one group. Only the engine makes one.
 pub(crate) struct View {
     pub(crate) group: &'static Group,
-    pub(crate) members: Vec<Member>,
+    /// Who asks for them again keeps these and not the view, which holds its newest report.
+    pub(crate) members: Arc<[Member]>,
     /// Whether it is the whole group.
     pub(crate) is_whole: bool,
     cell: Mutex<Cell>,
@@ -68,8 +69,12 @@ pub(crate) struct Evaluation {
 }
 
 impl View {
-    pub(crate) fn new(group: &'static Group, members: Vec<Member>, is_whole: bool) -> Self {
-        Self { group, members, is_whole, cell: Mutex::default() }
+    pub(crate) fn new(
+        group: &'static Group,
+        members: impl Into<Arc<[Member]>>,
+        is_whole: bool,
+    ) -> Self {
+        Self { group, members: members.into(), is_whole, cell: Mutex::default() }
     }
 
     /// The newest snapshot, if a reader at `now` would get the same one.

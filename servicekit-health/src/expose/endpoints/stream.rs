@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::report::encoded;
-use crate::evaluate::group::HEALTH;
+use crate::evaluate::group::{HEALTH, Member};
 use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::Form;
 use crate::expose::http::HttpState;
@@ -45,7 +45,7 @@ pub(crate) fn open(state: &Arc<HttpState>, request: &HealthRequest) -> Result<Re
     let body = if request.method() == Method::GET {
         let source = Source {
             state: Arc::clone(state),
-            selection: Some(view).filter(|view| !view.is_whole),
+            selection: (!view.is_whole).then(|| Arc::clone(&view.members)),
             form: request.json_form(verbose),
         };
         Body::from_stream(EventStream::new(source, period, on_change, limit, permit))
@@ -70,14 +70,19 @@ fn full(state: &HttpState) -> Problem {
 /// What a stream shows.
 struct Source {
     state: Arc<HttpState>,
-    /// `None` is every check.
-    selection: Option<Arc<View>>,
+    /// `None` is every check. Not the view: each stream would keep a report of its own, and so a
+    /// query decide how much is held.
+    selection: Option<Arc<[Member]>>,
     form: Form,
 }
 
 impl Source {
     fn view(&self) -> Arc<View> {
-        self.selection.clone().unwrap_or_else(|| self.state.engine.group(&HEALTH))
+        let engine = &self.state.engine;
+        match &self.selection {
+            Some(members) => engine.selected(&HEALTH, members),
+            None => engine.group(&HEALTH),
+        }
     }
 
     /// The report of now.
@@ -342,5 +347,48 @@ impl Drop for EventStream {
         self.permit = None;
         #[cfg(feature = "metrics")]
         crate::expose::metrics::tell_streams(&self.source.state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use axum::Router;
+    use axum::body::BodyDataStream;
+    use axum::http::Request;
+    use futures_util::StreamExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::evaluate::selection::Criteria;
+    use crate::{Check, HealthBuilder};
+
+    async fn open(router: &Router, name: &str) -> BodyDataStream {
+        let request = Request::get(format!("/health/$stream?check={name}"));
+        let request = request.body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().into_body().into_data_stream()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_stream_holds_no_report_of_its_selection() {
+        let names: Vec<_> = (0..40).map(|number| format!("check-{number}")).collect();
+        let check = |name: &String| Check::new(name, || async {});
+        let builder = HealthBuilder::with_linked([]);
+        let health = names.iter().map(check).fold(builder, HealthBuilder::check).build().unwrap();
+        let router = health.router();
+        let checks = vec![Cow::Borrowed(&*names[0])];
+        let criteria = Criteria { checks, ..Criteria::default() };
+        let view = Arc::downgrade(&health.engine.select(&HEALTH, &criteria).unwrap());
+        let mut streams = Vec::new();
+        for name in &names {
+            let mut stream = open(&router, name).await;
+            stream.next().await.unwrap().unwrap();
+            streams.push(stream);
+        }
+        assert!(view.upgrade().is_none(), "a report for each stream");
+        let event = streams[0].next().await.unwrap().unwrap();
+        let json = r#"{"status":"healthy","checks":{"check-0":{"state":"healthy"}}}"#;
+        assert_eq!(event, format!("data: {json}\n\n"), "and each goes on");
     }
 }
