@@ -331,3 +331,46 @@ impl fmt::Debug for Health {
         f.debug_struct("Health").field("checks", &names).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use axum::body::{Body, BodyDataStream};
+    use axum::http::Request;
+    use futures_util::StreamExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::evaluate::group::HEALTH;
+    use crate::evaluate::selection::Criteria;
+    use crate::{Check, HealthBuilder};
+
+    async fn open(router: &Router, name: &str) -> BodyDataStream {
+        let request = Request::get(format!("/health/$stream?check={name}"));
+        let request = request.body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().into_body().into_data_stream()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_stream_holds_no_report_of_its_selection() {
+        let names: Vec<_> = (0..40).map(|number| format!("check-{number}")).collect();
+        let check = |name: &String| Check::new(name, || async {});
+        let builder = HealthBuilder::with_linked([]);
+        let health = names.iter().map(check).fold(builder, HealthBuilder::check).build().unwrap();
+        let router = health.router();
+        let checks = vec![Cow::Borrowed(&*names[0])];
+        let criteria = Criteria { checks, ..Criteria::default() };
+        let view = Arc::downgrade(&health.engine.select(&HEALTH, &criteria).unwrap());
+        let mut streams = Vec::new();
+        for name in &names {
+            let mut stream = open(&router, name).await;
+            stream.next().await.unwrap().unwrap();
+            streams.push(stream);
+        }
+        assert!(view.upgrade().is_none(), "a report for each stream");
+        let event = streams[0].next().await.unwrap().unwrap();
+        let json = r#"{"status":"healthy","checks":{"check-0":{"state":"healthy"}}}"#;
+        assert_eq!(event, format!("data: {json}\n\n"), "and each goes on");
+    }
+}

@@ -13,7 +13,8 @@ struct Url(String);
 struct Metrics;
 
 #[health_check]
-async fn database(db: &Db, url: Url) -> CheckResult {
+async fn database(db: &Db, url: Url, borrowed: &Url) -> CheckResult {
+    assert_eq!(url.0, borrowed.0);
     CheckResult::healthy().with_message(format!("{} at {}", db.0, url.0))
 }
 

@@ -492,6 +492,19 @@ async fn a_shared_failure_degrades_readiness_and_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_raw_state_is_another_one_than_the_state() {
+    let lost = async || CheckResult::degraded("lost");
+    let check = Check::new("replica", lost).shared().unhealthy_after(secs(60));
+    let health = only(check);
+    health.report().await;
+    advance(secs(60)).await;
+    let replica = health.check("replica").await.unwrap();
+    assert_eq!((replica.state, replica.raw_state), (Unhealthy, Some(Degraded)));
+    let replica = &health.probe(Probe::Readiness).await.checks["replica"];
+    assert_eq!((replica.state, replica.raw_state), (Degraded, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_of_no_probe_is_seen_and_gates_nothing() {
     let down = Check::new("database", || async { Unhealthy }).probe(health::Probes::NONE);
     let health = only(down);

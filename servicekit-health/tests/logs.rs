@@ -3,13 +3,14 @@
 mod common;
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use common::{fixed, get};
 use futures_util::{FutureExt, StreamExt};
 use servicekit_health::HealthState::{Degraded, Healthy, Unhealthy};
-use servicekit_health::{self as health, Check, CheckResult};
+use servicekit_health::{self as health, Check, CheckResult, Health};
+use tokio::runtime::Handle;
 use tokio::task::yield_now;
 use tokio::time::{advance, sleep, timeout};
 use tracing::subscriber::DefaultGuard;
@@ -214,6 +215,51 @@ async fn a_result_that_a_threshold_holds_back_is_not_logged() {
     assert_eq!(log.take(), [""; 0]);
     health.report().await;
     assert_eq!(log.take().len(), 1);
+}
+
+/// Asks for the report, on a thread of its own, before it takes a line.
+#[derive(Clone, Default)]
+struct Asks {
+    health: Arc<OnceLock<Health>>,
+    lines: Lines,
+}
+
+impl Write for Asks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(health) = self.health.get().cloned() {
+            let (runtime, (asked, answer)) = (Handle::current(), mpsc::channel());
+            std::thread::spawn(move || {
+                let _entered = runtime.enter();
+                let _ = health.report().now_or_never();
+                asked.send(()).unwrap();
+            });
+            answer.recv_timeout(Duration::from_secs(10)).expect("a lock is held");
+        }
+        self.lines.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_asks_how_the_service_is_waits_for_no_lock() {
+    let asks = Asks::default();
+    let writer = asks.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let replica = fixed("replica", CheckResult::degraded("lost"));
+    let replica = replica.cache(Duration::from_secs(60)).unhealthy_after(Duration::from_secs(1));
+    let slow = Check::new("slow", || sleep(Duration::from_millis(300))).cache(Duration::ZERO);
+    let health = health::builder().check(replica).check(slow).build().unwrap();
+    health.report().await;
+    advance(Duration::from_millis(500)).await;
+    asks.health.set(health.clone()).unwrap();
+    // Comes to be unhealthy while the reader waits for the other check.
+    assert_eq!(health.report().await.status, Unhealthy);
+    let lines = String::from_utf8(asks.lines.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains("unhealthy"), "{lines}");
 }
 
 #[tokio::test(start_paused = true)]

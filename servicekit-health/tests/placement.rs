@@ -99,6 +99,27 @@ async fn lives_on_a_port_of_its_own() {
     assert!(health.ends_with(&get(&service().router(), "/health").await.body), "{health}");
 }
 
+#[cfg(feature = "listener")]
+#[tokio::test]
+async fn the_listener_tells_the_address_of_the_connection() {
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
+    use servicekit_health::Details;
+
+    let by_address = |request: &axum::http::request::Parts| {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let is_local = peer.is_some_and(|ConnectInfo(peer)| peer.ip().is_loopback());
+        if is_local { Details::Full } else { Details::Status }
+    };
+    let health = service().details_for(by_address).build().unwrap();
+    let mut socket = TcpStream::connect(health.listen("127.0.0.1:0").unwrap()).await.unwrap();
+    socket.write_all(b"GET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&get(&service().router(), "/health").await.body), "{answer}");
+}
+
 #[tokio::test]
 async fn a_route_of_the_application_that_takes_any_path_leaves_health_alone() {
     let named = |name: &'static str| on_get(async move || name);

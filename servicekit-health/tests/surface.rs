@@ -80,6 +80,8 @@ async fn a_stream_lasts_no_longer_than_its_age_allows() {
     let router: Router = service().max_stream_age(ms(3_500)).router();
     let times = events(&router, "/health/$stream", 99).await;
     assert_eq!(times.len(), 4, "{times:?}");
+    let router: Router = service().max_stream_age(Duration::MAX).router();
+    assert_eq!(events(&router, "/health/$stream", 5).await.len(), 5, "there is no longest age");
 }
 
 /// A tick that an evaluation outlasts is left out: no two events at the same moment.
@@ -218,6 +220,12 @@ async fn pages_of_an_allowed_origin_may_read_and_no_others_and_never_the_probes(
     }
     for path in ["/livez", "/readyz", "/startupz"] {
         assert!(!ask(&router, path, &ops).await.headers().contains_key(ALLOWED), "{path}");
+    }
+    // A page that asks for what is not there is told so.
+    for path in ["/health?check=nope", "/health/$stream?limit=0", "/health/$history?check=nope"] {
+        let response = ask(&router, path, &ops).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(response.headers()[ALLOWED], "https://ops.example", "{path}");
     }
     let options = send(&router, "OPTIONS", "/health", None).await;
     assert_eq!(options.header("x-health-status"), "degraded");

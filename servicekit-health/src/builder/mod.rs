@@ -229,7 +229,8 @@ impl HealthBuilder {
             ("default cache", self.cache.max(least)),
             ("drain delay", engine.drain.delay.unwrap_or(least).max(least)),
             ("`drain_until_idle`", engine.drain.until_idle.unwrap_or(least).max(least)),
-            ("`max_stream_age`", http.max_stream_age.unwrap_or(least)),
+            // There is no upper bound of this one.
+            ("`max_stream_age`", http.max_stream_age.unwrap_or(least).min(least)),
         ];
         let out_of_bounds = |(what, duration)| validate::duration_problem(what, duration);
         problems.extend(durations.into_iter().filter_map(out_of_bounds));

@@ -15,7 +15,7 @@ use crate::expose::origin;
 use crate::model::{Details, HealthState, Probe, Transition};
 
 impl HealthBuilder {
-    /// How long a run may take where the check does not say. 800 ms by default.
+    /// How long a run may take where the check does not say. 800 ms by default, at most an hour.
     ///
     /// ```
     /// use std::time::Duration;
@@ -32,14 +32,14 @@ impl HealthBuilder {
     }
 
     /// How long a result serves further requests where the check does not say, from the end of its
-    /// run. 500 ms by default; zero turns it off.
+    /// run. 500 ms by default, at most an hour; zero turns it off.
     pub fn cache(mut self, cache: Duration) -> Self {
         self.cache = cache;
         self
     }
 
     /// Maximum time to answer a request; unfinished checks report their last result. 900 ms by
-    /// default, under the kubelet's default timeout of a second.
+    /// default, under the kubelet's default timeout of a second; at most an hour.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.engine.deadline = deadline;
         self
@@ -77,8 +77,10 @@ impl HealthBuilder {
     /// How much detail a response includes, decided for each request. Where the function panics, the
     /// response has the least.
     ///
-    /// Decide by what the request cannot forge: the address of the connection, or what a layer of
-    /// yours put into the extensions. Do not trust `X-Forwarded-For`: clients can set it to
+    /// Decide by what the request cannot forge: what a layer of yours put into the extensions, or the
+    /// address of the connection, which is there as `ConnectInfo<SocketAddr>` on the
+    /// listener, and where the application serves with
+    /// `into_make_service_with_connect_info`. Do not trust `X-Forwarded-For`: clients can set it to
     /// anything.
     ///
     /// ```
@@ -123,7 +125,7 @@ impl HealthBuilder {
 
     /// How long the program goes on serving, and reports that it is draining, before the shutdown
     /// signal ends. By default 5 s after SIGTERM or `drain`, and none after Ctrl-C; when set, for all
-    /// of them.
+    /// of them. At most an hour.
     ///
     /// It has to be longer than a balancer takes to notice (its interval times its failure threshold,
     /// and a second) and shorter than the grace period of the pod.
@@ -225,7 +227,7 @@ impl HealthBuilder {
     }
 
     /// Makes the shutdown signal wait beyond the drain delay for requests in flight, at most until
-    /// `max` from the begin of draining. Requests are counted by
+    /// `max` from the begin of draining, which is an hour at most. Requests are counted by
     /// [`Health::drain_layer`](crate::Health::drain_layer).
     pub fn drain_until_idle(mut self, max: Duration) -> Self {
         self.engine.drain.until_idle = Some(max);

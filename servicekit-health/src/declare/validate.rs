@@ -146,7 +146,8 @@ pub(crate) fn dependencies(
     problems: &mut Vec<String>,
 ) {
     let missing = function.parameters.iter().filter_map(|parameter| parameter.missing(provided));
-    for wanted in missing {
+    // A type may be borrowed and cloned by the same function.
+    for wanted in missing.collect::<BTreeSet<_>>() {
         let CheckDescriptor { name, file, line, .. } = function;
         let hint = provided.type_names().find_map(|given| near_miss(wanted, given));
         let remedy = hint.unwrap_or_else(|| {

@@ -22,7 +22,7 @@ use super::events::{Events, Observers};
 use super::executor::Executor;
 use super::group::{GROUPS, Group, HEALTH, Member};
 use super::lifecycle::{DrainConfig, Lifecycle, log_draining};
-use super::runner::{CheckRunner, Demanded};
+use super::runner::{Announcement, CheckRunner, Demanded};
 use super::schedule::{Grid, run_in_background, watch};
 use super::selection::{Criteria, SelectError, Selections, find};
 use super::settings::ResolvedSettings;
@@ -178,11 +178,15 @@ impl Engine {
                 break;
             }
         }
+        let mut announcements = Vec::new();
         let snapshot = view.snapshot(
             || self.events.revision.now(),
             evaluation.as_ref(),
-            |now| self.assemble(view, evaluation.as_deref(), now),
+            |now| self.assemble(view, evaluation.as_deref(), now, &mut announcements),
         );
+        for announcement in announcements {
+            announcement.tell(&self.events);
+        }
         self.latch_startup(view, &snapshot.report);
         snapshot
     }
@@ -251,12 +255,14 @@ impl Engine {
         evaluation.is_complete(|index, run| self.runners[index].has_result_of(run))
     }
 
-    /// What is known now, and until when that stays so by itself.
+    /// What is known now, and until when that stays so by itself. What is to be announced is kept
+    /// for when the view is not locked any more.
     fn assemble(
         &self,
         view: &View,
         evaluation: Option<&Evaluation>,
         now: Instant,
+        announcements: &mut Vec<Announcement>,
     ) -> (Report, Instant) {
         let mut valid_until = now + self.deadline;
         // Both are in the order of the indices.
@@ -264,8 +270,9 @@ impl Engine {
         let mut awaited = awaited.iter().peekable();
         let report = self.put_together(view, |index| {
             let run = awaited.next_if(|(awaited, _)| *awaited == index).map(|(_, run)| *run);
-            let (answer, until) = self.runners[index].answer(now, run);
+            let (answer, until, announcement) = self.runners[index].answer(now, run);
             valid_until = valid_until.min(until);
+            announcements.extend(Some(announcement).filter(|it| !it.is_empty()));
             answer
         });
         if report.draining {
@@ -280,8 +287,9 @@ impl Engine {
         for member in &*view.members {
             let mut check = answer(member.index);
             if check.state > member.worst {
-                check.raw_state = Some(check.raw_state.unwrap_or(check.state));
+                let raw = check.raw_state.unwrap_or(check.state);
                 check.state = member.worst;
+                check.raw_state = Some(raw).filter(|raw| *raw != check.state);
             }
             checks.insert(self.runners[member.index].info.name.clone(), check);
         }

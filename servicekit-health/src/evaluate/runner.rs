@@ -109,13 +109,13 @@ impl CheckRunner {
             let (id, busy) = self.start(&mut work, now);
             drop(work);
             self.launch(id, busy);
-            self.announce(announcement);
+            announcement.tell(&self.events);
             return Demanded::Run(id);
         }
         let awaited = work.state.awaited_run().filter(|_| demand == Demand::Join);
         let known = Demanded::Known { until: work.state.valid_until(now) };
         drop(work);
-        self.announce(announcement);
+        announcement.tell(&self.events);
         awaited.map_or(known, Demanded::Run)
     }
 
@@ -203,15 +203,18 @@ impl CheckRunner {
     }
 
     /// The answer for a reader at `now` that waited for the run `awaited`, and until when it stays
-    /// the same by itself.
-    pub(crate) fn answer(&self, now: Instant, awaited: Option<u64>) -> (CheckReport, Instant) {
+    /// the same by itself. The caller may hold a lock, and tells the announcement when it does not.
+    pub(crate) fn answer(
+        &self,
+        now: Instant,
+        awaited: Option<u64>,
+    ) -> (CheckReport, Instant, Announcement) {
         let mut work = self.work();
         let announcement = self.escalate(&mut work, now);
         let late = awaited.is_some_and(|id| !work.state.has_result_of(id));
         let (answer, until) = (work.state.answer(now, late), work.state.valid_until(now));
         drop(work);
-        self.announce(announcement);
-        (self.described(answer), if late { now } else { until })
+        (self.described(answer), if late { now } else { until }, announcement)
     }
 
     /// What is known at `now`, for a reader that does not wait.
@@ -301,7 +304,7 @@ impl CheckRunner {
         // Under the lock: whoever knows this result does not join readers who came before it.
         self.events.revision.changed();
         drop(work);
-        self.announce(announcement);
+        announcement.tell(&self.events);
         self.events.changed(differs);
         self.events.run_ended(&RunEnd { check: &self.info.name, outcome, duration: took });
         // Readers wake only now, to a revision that counts this result.
@@ -320,16 +323,6 @@ impl CheckRunner {
         let Some(transition) = transition else { return Announcement::default() };
         self.events.changed(true);
         self.send(work, transition, now)
-    }
-
-    /// Not under the lock: what observers and the log do is not this crate's.
-    fn announce(&self, announcement: Announcement) {
-        if let Some(transition) = announcement.transition {
-            self.events.transitioned(&transition);
-        }
-        if let Some((transition, left_out)) = announcement.line {
-            log::transition(&transition, left_out);
-        }
     }
 
     /// The run `id` is over. If it is without a result, its readers ask again.
@@ -357,11 +350,27 @@ impl CheckRunner {
     }
 }
 
-/// What observers and the log are told once the lock is released.
+/// What observers and the log are told, once no lock is held: what they do is not this crate's.
+#[must_use]
 #[derive(Default)]
-struct Announcement {
+pub(crate) struct Announcement {
     transition: Option<Transition>,
     line: Option<Line>,
+}
+
+impl Announcement {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transition.is_none() && self.line.is_none()
+    }
+
+    pub(crate) fn tell(self, events: &Events) {
+        if let Some(transition) = self.transition {
+            events.transitioned(&transition);
+        }
+        if let Some((transition, left_out)) = self.line {
+            log::transition(&transition, left_out);
+        }
+    }
 }
 
 #[cfg(feature = "test-util")]

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::config::HttpConfig;
 use super::endpoints::{Answer, Endpoint, endpoints};
+use super::origin::OtherOrigin;
 use super::problem::Problem;
 use super::queries::Queries;
 use super::request::HealthRequest;
@@ -120,12 +121,18 @@ impl Handler<(), Arc<HttpState>> for EndpointHandler {
                 "method not allowed; use GET, HEAD or OPTIONS",
             )),
         };
+        let other_origin = if endpoint.is_for_pages() {
+            OtherOrigin::of(&request, &state.config)
+        } else {
+            OtherOrigin::default()
+        };
         let mut extensions = request.into_empty_extensions();
         extensions.insert(endpoint.name());
         let complete = move |mut response: Response| {
             *response.extensions_mut() = extensions;
             #[cfg(any(feature = "prometheus", feature = "metrics"))]
             super::metrics::count_request(&state, endpoint.name(), response.status());
+            other_origin.tell(&mut response);
             complete(response, &method, state.config.is_drill)
         };
         match answer.unwrap_or_else(|problem| Answer::Now(problem.into_response())) {

@@ -25,7 +25,8 @@ pub(crate) fn listen(
     let over = engine.lifecycle.over();
     let mut gone = state.gone();
     // One that does not keep itself alive.
-    let app = router::<()>(&Arc::new(state.beside())).into_make_service();
+    let app =
+        router::<()>(&Arc::new(state.beside())).into_make_service_with_connect_info::<SocketAddr>();
     let serve = async move {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let end = async move {

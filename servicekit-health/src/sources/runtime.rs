@@ -65,7 +65,7 @@ impl Check {
 async fn check(threshold: Duration) -> Result<CheckResult, RuntimeStalled> {
     let late = timer_lateness().await;
     if late > threshold {
-        return Err(RuntimeStalled { late, threshold });
+        return Err(RuntimeStalled { threshold });
     }
     let late = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
     Ok(CheckResult::healthy().with_detail("late_ms", late))
@@ -73,14 +73,14 @@ async fn check(threshold: Duration) -> Result<CheckResult, RuntimeStalled> {
 
 #[derive(Debug)]
 struct RuntimeStalled {
-    late: Duration,
     threshold: Duration,
 }
 
 impl fmt::Display for RuntimeStalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { late, threshold } = self;
-        write!(f, "timers fire {late:.0?} late, at most {threshold:?} allowed: ")?;
+        // Not how late: a message that is another one each time would be sent at every tick to who
+        // waits for a change.
+        write!(f, "timers fire more than {:?} late: ", self.threshold)?;
         f.write_str("something keeps the runtime's threads busy without awaiting")
     }
 }
@@ -112,7 +112,7 @@ mod tests {
     async fn a_runtime_that_is_late_time_and_again_is_stalled() {
         let (result, ()) = tokio::join!(check(THRESHOLD), stall(SAMPLES));
         let error = result.unwrap_err().to_string();
-        assert!(error.starts_with("timers fire 340ms late, at most 100ms allowed"), "{error}");
+        assert!(error.starts_with("timers fire more than 100ms late: "), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::unknown_check;
 use crate::expose::http::HttpState;
-use crate::expose::origin::OtherOrigin;
 use crate::expose::problem::Problem;
 use crate::expose::request::HealthRequest;
 #[cfg(feature = "openapi")]
@@ -66,7 +65,6 @@ pub(crate) fn of(state: &HttpState, request: &HealthRequest) -> Result<Response,
     let mut response = Response::new(Body::from(body.expect("texts and numbers are always JSON")));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
-    OtherOrigin::of(request, &state.config).tell(&mut response);
     Ok(response)
 }
 

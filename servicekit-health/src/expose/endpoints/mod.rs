@@ -65,6 +65,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether pages of other origins may read it, where the builder allows some.
+    pub(crate) fn is_for_pages(self) -> bool {
+        match self {
+            Self::Group(group) => group.probe.is_none(),
+            Self::Stream | Self::History => true,
+            _ => false,
+        }
+    }
+
     /// What this request asks for, of those that share a route with this one.
     pub(crate) fn asked(self, request: &HealthRequest) -> Self {
         match self {

@@ -13,7 +13,6 @@ use crate::evaluate::group::{Group, HEALTH};
 use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::{Form, json};
 use crate::expose::http::HttpState;
-use crate::expose::origin::OtherOrigin;
 use crate::expose::problem::Problem;
 use crate::expose::queries::Asked;
 use crate::expose::request::HealthRequest;
@@ -29,11 +28,7 @@ pub(crate) fn of_group(
     request: &HealthRequest,
 ) -> Result<Answer, Problem> {
     let Asked { view, verbose } = state.asked(group, request)?;
-    let other_origin = match group.probe {
-        None => OtherOrigin::of(request, &state.config),
-        Some(_) => OtherOrigin::default(),
-    };
-    Ok(Reading { view, form: request.form(verbose), other_origin }.answer(state))
+    Ok(Reading { view, form: request.form(verbose) }.answer(state))
 }
 
 /// `GET /health/{name}`. It says what the check says, also while the program drains.
@@ -50,15 +45,13 @@ pub(crate) fn of_check(state: &Arc<HttpState>, request: &HealthRequest) -> Resul
         return Err(Problem::bad_request("no check matches the selection"));
     }
     let view = state.engine.only(index);
-    let other_origin = OtherOrigin::default();
-    Ok(Reading { view, form: request.form(verbose), other_origin }.answer(state))
+    Ok(Reading { view, form: request.form(verbose) }.answer(state))
 }
 
 /// A report as a request wants it.
 struct Reading {
     view: Arc<View>,
     form: Form,
-    other_origin: OtherOrigin,
 }
 
 impl Reading {
@@ -83,7 +76,6 @@ impl Reading {
         headers.insert(header::CONTENT_TYPE, self.form.format().content_type.clone());
         headers.insert(header::VARY, HeaderValue::from_static("accept"));
         headers.insert(X_HEALTH_STATUS, HeaderValue::from_static(status.as_str()));
-        self.other_origin.tell(&mut response);
         response
     }
 }

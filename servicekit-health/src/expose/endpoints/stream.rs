@@ -23,7 +23,6 @@ use crate::evaluate::group::{HEALTH, Member};
 use crate::evaluate::view::{Snapshot, View};
 use crate::expose::formats::Form;
 use crate::expose::http::HttpState;
-use crate::expose::origin::OtherOrigin;
 use crate::expose::problem::Problem;
 use crate::expose::queries::Asked;
 use crate::expose::query::MIN_POLL_INTERVAL;
@@ -57,7 +56,6 @@ pub(crate) fn open(state: &Arc<HttpState>, request: &HealthRequest) -> Result<Re
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // NGINX would hold back even the head until its buffer is full.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    OtherOrigin::of(request, &state.config).tell(&mut response);
     Ok(response)
 }
 
@@ -212,7 +210,7 @@ impl EventStream {
             source,
             changes,
             remaining: limit,
-            ends_at: max_age.map(|age| ticks.begin + age),
+            ends_at: max_age.and_then(|age| ticks.begin.checked_add(age)),
             silent_since: ticks.begin,
             draining,
             timer: Box::pin(sleep_until(ticks.next)),
@@ -347,48 +345,5 @@ impl Drop for EventStream {
         self.permit = None;
         #[cfg(feature = "metrics")]
         crate::expose::metrics::tell_streams(&self.source.state);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use axum::Router;
-    use axum::body::BodyDataStream;
-    use axum::http::Request;
-    use futures_util::StreamExt;
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::evaluate::selection::Criteria;
-    use crate::{Check, HealthBuilder};
-
-    async fn open(router: &Router, name: &str) -> BodyDataStream {
-        let request = Request::get(format!("/health/$stream?check={name}"));
-        let request = request.body(Body::empty()).unwrap();
-        router.clone().oneshot(request).await.unwrap().into_body().into_data_stream()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_open_stream_holds_no_report_of_its_selection() {
-        let names: Vec<_> = (0..40).map(|number| format!("check-{number}")).collect();
-        let check = |name: &String| Check::new(name, || async {});
-        let builder = HealthBuilder::with_linked([]);
-        let health = names.iter().map(check).fold(builder, HealthBuilder::check).build().unwrap();
-        let router = health.router();
-        let checks = vec![Cow::Borrowed(&*names[0])];
-        let criteria = Criteria { checks, ..Criteria::default() };
-        let view = Arc::downgrade(&health.engine.select(&HEALTH, &criteria).unwrap());
-        let mut streams = Vec::new();
-        for name in &names {
-            let mut stream = open(&router, name).await;
-            stream.next().await.unwrap().unwrap();
-            streams.push(stream);
-        }
-        assert!(view.upgrade().is_none(), "a report for each stream");
-        let event = streams[0].next().await.unwrap().unwrap();
-        let json = r#"{"status":"healthy","checks":{"check-0":{"state":"healthy"}}}"#;
-        assert_eq!(event, format!("data: {json}\n\n"), "and each goes on");
     }
 }
