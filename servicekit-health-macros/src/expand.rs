@@ -7,7 +7,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Ident, Meta, Path, ReturnType, Type};
+use syn::{Attribute, Ident, LitStr, Meta, Path, ReturnType, Type};
 
 use crate::check::Check;
 use crate::dependency::{Dependency, bare};
@@ -31,7 +31,7 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
         const _: () = {
             #import
 
-            #health::register! { #health, #descriptor }
+            #health::register! { #descriptor }
         };
     }
 }
@@ -167,46 +167,30 @@ fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (begin, tokens.last().map_or(begin, |it| it.span()))
 }
 
-/// The check's static data. What is not written keeps its default unmentioned.
+/// What `register!` makes the check's static data of. What is not written keeps its default
+/// unmentioned.
 fn descriptor(check: &Check, health: &Ident) -> TokenStream {
     let here = Span::mixed_site();
     let function = function_name(&check.function.signature);
-    let name = match &check.settings.name {
-        Some(name) => name.value(),
-        None => function.clone(),
-    };
+    let name = check.settings.name.as_ref().map(LitStr::value);
+    let name = name.as_ref().unwrap_or(&function);
     let parameters = check.parameters.iter().map(|parameter| {
         let conditions = &parameter.conditions;
-        let parameter = match &parameter.dependency {
+        match &parameter.dependency {
             Dependency::Borrowed(ty) | Dependency::Cloned(ty) => {
-                quote_spanned!(here=> #health::Parameter::required::<#ty>())
+                quote_spanned!(here=> #(#conditions)* required(#ty))
             }
-            Dependency::Optional(ty) => {
-                quote_spanned!(here=> #health::Parameter::optional::<#ty>())
-            }
-        };
-        quote!(#(#conditions)* #parameter)
+            Dependency::Optional(ty) => quote_spanned!(here=> #(#conditions)* optional(#ty)),
+        }
     });
     let settings = check.settings.calls.iter().map(|(key, setting)| call(key, setting, health));
-    let variant = if check.settings.blocking.is_some() {
-        quote_spanned!(here=> Blocking)
-    } else {
-        quote_spanned!(here=> Async)
-    };
+    let variant = if check.settings.blocking.is_some() { "Blocking" } else { "Async" };
+    let variant = Ident::new(variant, here);
     let description = description::of(&check.function.attributes, health)
-        .map(|text| quote_spanned!(here=> .description(#text)));
+        .map(|text| quote_spanned!(here=> , description(#text)));
     let run = run(check);
     quote_spanned! {here=>
-        #health::Declaration::new(
-            #name,
-            (#health::module_path!(), #function),
-            (#health::file!(), #health::line!()),
-            &[#(#parameters),*],
-            #health::Run::#variant(#run),
-        )
-        #(#settings)*
-        #description
-        .finish()
+        #health, #name, #function, [#(#parameters),*], #variant(#run) #(, #settings)* #description
     }
 }
 
@@ -229,5 +213,5 @@ fn call(key: &Key, setting: &Setting, health: &Ident) -> TokenStream {
         Setting::Texts(texts) => quote_spanned!(here=> &[#(#texts),*]),
         Setting::Flag => TokenStream::new(),
     };
-    quote_spanned!(here=> .#setter(#value))
+    quote_spanned!(here=> #setter(#value))
 }

@@ -32,17 +32,11 @@ fn the_smallest_check() {
         const _: () = {
             use ::servicekit_health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! { __servicekit_health,
-                __servicekit_health::Declaration::new(
-                    "clock",
-                    (__servicekit_health::module_path!(), "clock"),
-                    (__servicekit_health::file!(), __servicekit_health::line!()),
-                    &[],
-                    __servicekit_health::Run::Async(
-                        |_| __servicekit_health::run(__servicekit_health::future(clock()))
-                    ),
+            __servicekit_health::register! {
+                __servicekit_health, "clock", "clock", [],
+                Async(
+                    |_| __servicekit_health::run(__servicekit_health::future(clock()))
                 )
-                .finish()
             }
         };
         "#,
@@ -83,40 +77,34 @@ fn a_check_with_everything() {
         const _: () = {
             use health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! { __servicekit_health,
-                __servicekit_health::Declaration::new(
-                    "redis",
-                    (__servicekit_health::module_path!(), "ping"),
-                    (__servicekit_health::file!(), __servicekit_health::line!()),
-                    &[
-                        __servicekit_health::Parameter::required::<Client>(),
-                        #[cfg(unix)] __servicekit_health::Parameter::optional::<Socket>(),
-                        __servicekit_health::Parameter::required::<u32>()
-                    ],
-                    __servicekit_health::Run::Async(
-                        |provided| __servicekit_health::run(__servicekit_health::future(
-                            ping(
-                                provided.borrowed(),
-                                #[cfg(unix)] provided.optional(),
-                                provided.cloned::<u32>()
-                            )
-                        ))
-                    ),
-                )
-                .on_error(__servicekit_health::HealthState::Degraded)
-                .timeout(300u64)
-                .cache(2000u64)
-                .probe(&[
+            __servicekit_health::register! {
+                __servicekit_health, "redis", "ping", [
+                    required(Client),
+                    #[cfg(unix)] optional(Socket),
+                    required(u32)
+                ],
+                Async(
+                    |provided| __servicekit_health::run(__servicekit_health::future(
+                        ping(
+                            provided.borrowed(),
+                            #[cfg(unix)] provided.optional(),
+                            provided.cloned::<u32>()
+                        )
+                    ))
+                ),
+                on_error(__servicekit_health::HealthState::Degraded),
+                timeout(300u64),
+                cache(2000u64),
+                probe(&[
                     __servicekit_health::Probe::Liveness,
                     __servicekit_health::Probe::Startup
-                ])
-                .shared()
-                .failure_threshold(3u32)
-                .success_threshold(2u32)
-                .unhealthy_after(600000u64)
-                .tags(&["storage"])
-                .description("Session cache.")
-                .finish()
+                ]),
+                shared(),
+                failure_threshold(3u32),
+                success_threshold(2u32),
+                unhealthy_after(600000u64),
+                tags(&["storage"]),
+                description("Session cache.")
             }
         };
         "#,
@@ -134,17 +122,11 @@ fn a_blocking_check() {
         const _: () = {
             use ::servicekit_health::__private0 as __servicekit_health;
 
-            __servicekit_health::register! { __servicekit_health,
-                __servicekit_health::Declaration::new(
-                    "disk",
-                    (__servicekit_health::module_path!(), "disk"),
-                    (__servicekit_health::file!(), __servicekit_health::line!()),
-                    &[],
-                    __servicekit_health::Run::Blocking(
-                        |_| __servicekit_health::outcome(__servicekit_health::identity(disk()))
-                    ),
+            __servicekit_health::register! {
+                __servicekit_health, "disk", "disk", [],
+                Blocking(
+                    |_| __servicekit_health::outcome(__servicekit_health::identity(disk()))
                 )
-                .finish()
             }
         };
         "#,

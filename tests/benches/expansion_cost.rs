@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p servicekit-health-tests --bench expansion_cost` builds crates of 0, 100 and
 //! 1,000 functions, with the attribute and without, and prints the ratios. Beside them stands what
-//! linkme takes: checks by hand with its element and the call alone, and its element alone. Times
-//! are medians of runs that take turns, so that a machine that slows down slows all.
+//! linkme takes: checks by hand with its element and the call alone, with all that the attribute says,
+//! and its element alone. Times are medians of runs that take turns, so that a machine that slows down
+//! slows all.
 
 #![allow(clippy::print_stdout, reason = "that is where the figures go")]
 
@@ -97,6 +98,32 @@ pub type Run = for<'p> fn(&'p Provided) -> RunFuture<'p>;
 pub static CHECKS: [Run];
 ";
 
+/// The same with all that the attribute says of a check: what it would take to write one by hand.
+const COMPLETE: &str = r#"
+    const _: () = {
+        use servicekit_health::PRIVATE as health;
+        use health::linkme;
+
+        const DESCRIPTOR: health::CheckDescriptor = health::Declaration::new(
+            "check_INDEX",
+            (module_path!(), "check_INDEX"),
+            (file!(), line!()),
+            &[health::Parameter::required::<Pool>()],
+            health::Run::Async(|provided| {
+                health::run(health::future(check_INDEX(provided.borrowed())))
+            }),
+        )
+        .timeout(300)
+        .tags(&["storage"])
+        .description("Asks part INDEX whether it answers, and how far behind it is.")
+        .finish();
+
+        #[linkme::distributed_slice(health::SERVICEKIT_HEALTH_CHECKS_V0_1)]
+        #[linkme(crate = health::linkme)]
+        static CHECK: health::CheckDescriptor = DESCRIPTOR;
+    };
+"#;
+
 /// The least that linkme takes, which is no check yet: it carries a byte.
 const ELEMENT: &str = "
     const _: () = {
@@ -122,6 +149,7 @@ enum Kind {
     Annotated,
     Plain,
     ByHand,
+    Complete,
     Element,
 }
 
@@ -134,6 +162,7 @@ impl Kind {
         match self {
             Self::Annotated | Self::Plain => ("", ""),
             Self::ByHand => (CHECKS, BY_HAND),
+            Self::Complete => ("", COMPLETE),
             Self::Element => (BYTES, ELEMENT),
         }
     }
@@ -143,6 +172,7 @@ impl Kind {
             Self::Annotated => format!("annotated-{count}"),
             Self::Plain => format!("plain-{count}"),
             Self::ByHand => format!("by-hand-{count}"),
+            Self::Complete => format!("complete-{count}"),
             Self::Element => format!("element-{count}"),
         }
     }
@@ -200,7 +230,9 @@ impl Kind {
                 );
                 code
             }
-            Self::ByHand | Self::Element => unreachable!("only the library is built"),
+            Self::ByHand | Self::Complete | Self::Element => {
+                unreachable!("only the library is built")
+            }
         }
     }
 }
@@ -215,7 +247,8 @@ impl Workspace {
         let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join("../servicekit-health");
         let mut members = Vec::new();
         let programs = COUNTS.into_iter().flat_map(|count| Kind::PROGRAMS.map(|it| (count, it)));
-        for (count, kind) in programs.chain([(MOST, Kind::ByHand), (MOST, Kind::Element)]) {
+        let others = [Kind::ByHand, Kind::Complete, Kind::Element].map(|kind| (MOST, kind));
+        for (count, kind) in programs.chain(others) {
             let name = kind.package(count);
             let source = root.join(&name).join("src");
             fs::create_dir_all(&source).unwrap();
@@ -302,10 +335,11 @@ fn main() {
         }
     }
 
-    let kinds = [Kind::Annotated, Kind::ByHand, Kind::Element, Kind::Plain];
-    let [annotated, by_hand, element, plain] = workspace.medians(kinds, MOST, "check");
+    let kinds = [Kind::Annotated, Kind::ByHand, Kind::Complete, Kind::Element, Kind::Plain];
+    let [annotated, by_hand, complete, element, plain] = workspace.medians(kinds, MOST, "check");
     for (what, time) in [
         ("by hand: linkme's element with the call, nothing else", by_hand),
+        ("by hand, with all that the attribute says", complete),
         ("an element of linkme's with one byte, no check", element),
     ] {
         let ratio = time / plain;
@@ -313,6 +347,7 @@ fn main() {
     }
     let against_by_hand = annotated / by_hand;
     println!("`cargo check` against by hand: {against_by_hand:.2}, aimed at {CHECK_RATIO}");
+    println!("and with all that the attribute says: {:.2}", annotated / complete);
 
     workspace.cargo(&["build", "--workspace", "--release"]);
     println!("\nfunctions  program       attribute     plain  ratio  bytes more per function");

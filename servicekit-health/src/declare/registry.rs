@@ -12,13 +12,27 @@ pub static SERVICEKIT_HEALTH_CHECKS_V0_1: [CheckDescriptor];
 
 /// Puts one annotated function into the slice. `$health` is the expansion's name for the private
 /// module of this crate. Done by a macro of this crate, so that a wrong path to it is one error and
-/// not one more about `linkme`.
+/// not one more about `linkme`; and because the compiler writes these tokens many times faster than
+/// the attribute, which is built without optimizations where the user's program is.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __register {
-    ($health:ident, $descriptor:expr) => {
+    (
+        $health:ident, $name:tt, $function:tt,
+        [$($(#[$($condition:tt)*])* $parameter:ident($($type:tt)*)),*],
+        $variant:ident($($run:tt)*)
+        $(, $setting:ident($($value:tt)*))*
+    ) => {
         // Beside the element: what is inside is parsed and printed again by one more macro.
-        const __SERVICEKIT_HEALTH_DESCRIPTOR: $health::CheckDescriptor = $descriptor;
+        const __SERVICEKIT_HEALTH_DESCRIPTOR: $health::CheckDescriptor = $health::Declaration::new(
+            $name,
+            ($health::module_path!(), $function),
+            ($health::file!(), $health::line!()),
+            &[$($(#[$($condition)*])* $health::Parameter::$parameter::<$($type)*>()),*],
+            $health::Run::$variant($($run)*),
+        )
+        $(.$setting($($value)*))*
+        .finish();
 
         #[$health::linkme::distributed_slice($health::SERVICEKIT_HEALTH_CHECKS_V0_1)]
         #[linkme(crate = $health::linkme)]
