@@ -4,7 +4,7 @@
 //! punctuation after it; the values are not. A mistake in one argument is reported, and the next one
 //! is read all the same.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
 use syn::Lit;
 
 use crate::errors::Errors;
@@ -12,7 +12,7 @@ use crate::habits;
 use crate::keys::{self, Key};
 use crate::remedy;
 use crate::tokens::Tokens;
-use crate::values::Value;
+use crate::values::{Value, Words};
 
 /// One `key = value`, or a key that stands alone.
 pub(crate) struct Argument {
@@ -43,6 +43,11 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
             TokenTree::Literal(literal) => {
                 let value = Value::Literal(Lit::new(literal.clone()));
                 let words = value.words();
+                if tokens.at_sign() {
+                    arguments.add_quoted(&literal, words.as_ref(), &mut tokens, errors);
+                    end_of_argument(&mut tokens, errors);
+                    continue;
+                }
                 let likely = words.as_ref().and_then(|words| habits::likely(words.one()?));
                 let message = match likely {
                     Some(argument) => format!("expected a key; write `{argument}`"),
@@ -74,6 +79,28 @@ impl Arguments {
             let all = TokenTree::Ident(word.clone()).into();
             self.add_unknown(word.clone(), &word.to_string(), all, tokens, errors);
         }
+    }
+
+    /// `"name" = "redis"`, as JSON has its keys.
+    fn add_quoted(
+        &mut self,
+        literal: &Literal,
+        words: Option<&Words>,
+        tokens: &mut Tokens,
+        errors: &mut Errors,
+    ) {
+        let value = value_after_anything(tokens);
+        let Some(key) = words.and_then(|words| Key::meant(words.one()?)) else {
+            errors.at(literal, format!("expected a key, one of {}", keys::list()));
+            return;
+        };
+        let meant = match remedy::argument(key, &value) {
+            Some(argument) => format!("write `{argument}`"),
+            None => format!("did you mean `{}`?", key.name),
+        };
+        errors.at(literal, format!("expected a key without quotes; {meant}"));
+        let word = Ident::new("quoted", literal.span());
+        self.list.push(Argument { key, word, value: Value::Unreadable });
     }
 
     /// What was meant counts as given, so that its absence is not one more mistake.
@@ -158,6 +185,10 @@ fn value_of(key: &Key, word: &Ident, tokens: &mut Tokens, errors: &mut Errors) -
         }
     };
     if key.is_flag() {
+        if matches!(value, Value::Absent) {
+            errors.at(place, key.missing());
+            return Value::Unreadable;
+        }
         // It does not matter how a value that is not taken was written.
         return value;
     }

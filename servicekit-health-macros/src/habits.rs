@@ -1,7 +1,7 @@
 //! What people write instead of a key, out of the habits of other crates and of Kubernetes.
 
 use crate::keys::{self, Key, Kind};
-use crate::suggest::squashed;
+use crate::suggest::{distance, squashed};
 use crate::values::{Value, Words};
 use crate::{duration, name, remedy};
 
@@ -17,8 +17,11 @@ pub(crate) fn unknown(word: &str, value: &Value) -> (String, Option<&'static Key
     if let Some(meant) = meant(word) {
         return (format!("{unknown}; did you mean `{}`?", meant.name), Some(meant));
     }
+    let says_yes = |words: Words| words.one().is_some_and(remedy::is_yes);
     let argument = match value {
         Value::Absent if !is_keyword(word) => likely(word),
+        // `readiness = true`
+        value if value.words().is_some_and(says_yes) => of_value(word),
         _ => None,
     };
     let argument = argument.map_or_else(
@@ -43,15 +46,29 @@ fn is_keyword(word: &str) -> bool {
 
 /// The argument that was meant by a value without a key, if any.
 pub(crate) fn likely(word: &str) -> Option<String> {
+    if let Some(argument) = of_value(word) {
+        return Some(argument);
+    }
     let key = match word.to_lowercase().as_str() {
         "healthy" | "true" | "false" | "none" => return None,
-        "degraded" | "unhealthy" => "on_error",
-        "liveness" | "readiness" | "startup" => "probe",
         _ if duration::rewrite(word, 1).is_some() => "timeout",
         _ if name::problem(word).is_none() => "name",
         _ => return None,
     };
     remedy::of_words(Key::named(key)?, &Words::of(word.to_owned()))
+}
+
+/// The argument whose value `word` is: a state, or a probe by any of its names. Only one slip is
+/// allowed, because a word further away is more likely a name.
+fn of_value(word: &str) -> Option<String> {
+    let word = word.to_lowercase();
+    let is_meant = |known: &&&str| distance(&word, known) <= 1;
+    if let Some(state) = remedy::STATES.iter().find(is_meant) {
+        return Some(format!("on_error = \"{state}\""));
+    }
+    let named = || remedy::named_probe(&word).filter(|probe| *probe != remedy::NO_PROBE);
+    let probe = remedy::PROBES.iter().find(is_meant).copied().or_else(named)?;
+    Some(format!("probe = \"{probe}\""))
 }
 
 /// Where to say what `word` would say, if not in the attribute.

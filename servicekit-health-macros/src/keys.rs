@@ -44,12 +44,12 @@ pub(crate) static KEYS: [Key; 13] = [
     key("name", Kind::Name, r#""redis""#, &["id", "title", "label", "rename"]),
     key("on_error", Kind::State, r#""degraded""#, &["state", "status", "severity", "on_failure", "on_fail", "on_panic", "on_timeout", "critical", "required", "optional"]),
     key("timeout", Kind::Duration(1), r#""300ms""#, &["deadline", "max_duration", "time_limit"]),
-    key("cache", Kind::Duration(0), r#""2s""#, &["ttl", "cached", "max_age", "cache_ttl", "cache_for"]),
-    key("interval", Kind::Duration(10), r#""30s""#, &["every", "period", "schedule", "background", "frequency"]),
+    key("cache", Kind::Duration(0), r#""2s""#, &["ttl", "cached", "max_age", "cache_ttl", "cache_for", "cache_duration"]),
+    key("interval", Kind::Duration(10), r#""30s""#, &["every", "period", "schedule", "background", "frequency", "check_interval", "poll_interval"]),
     key("probe", Kind::Probes, r#""liveness""#, &["kind", "probe_type"]),
     key("shared", Kind::Flag, "", &["shared_dependency", "global"]),
-    key("failure_threshold", Kind::Threshold, "3", &["retries", "retry", "failures", "fall", "threshold", "max_failures", "max_retries"]),
-    key("success_threshold", Kind::Threshold, "2", &["successes", "rise"]),
+    key("failure_threshold", Kind::Threshold, "3", &["retries", "retry", "failures", "fall", "threshold", "max_failures", "max_retries", "unhealthy_threshold", "unhealthy_threshold_count"]),
+    key("success_threshold", Kind::Threshold, "2", &["successes", "rise", "healthy_threshold", "healthy_threshold_count"]),
     key("unhealthy_after", Kind::Duration(1), r#""10m""#, &["fail_after", "escalate_after", "max_degraded", "degraded_for"]),
     key("tags", Kind::Tags, r#"["storage"]"#, &["group", "groups", "labels", "category"]),
     key("blocking", Kind::Blocking, "", &["sync", "spawn_blocking"]),
@@ -99,6 +99,10 @@ impl Key {
 
     /// `missing value for ...: expected ...`
     pub(crate) fn missing(&self) -> String {
+        if self.is_flag() {
+            // Only its `=` is there.
+            return format!("`{0}` does not take a value; write `{0}`", self.name);
+        }
         format!("missing value for `{}`: expected {}", self.name, self.expected())
     }
 

@@ -39,6 +39,16 @@ pub(crate) fn of_words(key: &Key, words: &Words) -> Option<String> {
     Some(format!("{} = {value}", key.name))
 }
 
+/// The string that was meant by `word`, one of several in an array.
+pub(crate) fn element(key: &Key, word: &str) -> Option<String> {
+    match key.kind {
+        // It stands alone.
+        Kind::Probes => probe(word).filter(|probe| *probe != NO_PROBE).map(quoted),
+        Kind::Tags => name::rewrite(word).map(|tag| quoted(&tag)),
+        _ => None,
+    }
+}
+
 /// `; write ...`, or nothing.
 pub(crate) fn clause(argument: Option<String>) -> String {
     argument.map(|argument| format!("; write `{argument}`")).unwrap_or_default()
@@ -74,12 +84,18 @@ fn probes(words: &Words) -> Option<Vec<String>> {
 }
 
 pub(crate) fn probe(word: &str) -> Option<&'static str> {
-    match word.trim().trim_start_matches('/').to_lowercase().as_str() {
+    let word = word.trim().trim_start_matches('/').to_lowercase();
+    named_probe(&word).or_else(|| nearest(&word, &PROBES))
+}
+
+/// The probe that is also called `word`.
+pub(crate) fn named_probe(word: &str) -> Option<&'static str> {
+    match word {
         "live" | "livez" | "alive" => Some("liveness"),
         "ready" | "readyz" => Some("readiness"),
         "start" | "started" | "startupz" => Some("startup"),
         "no" | "off" | "never" | "false" | NO_PROBE => Some(NO_PROBE),
-        other => nearest(other, &PROBES),
+        _ => None,
     }
 }
 

@@ -130,7 +130,8 @@ impl Reader<'_> {
                 }
             },
         };
-        let is_string = matches!(self.value, Value::Literal(Lit::Str(_)));
+        let is_string =
+            matches!(self.value, Value::Literal(Lit::Str(text)) if text.suffix().is_empty());
         let problem = match duration::parse(&text, least) {
             Ok(millis) if is_string => return Some(millis),
             Ok(_) | Err(Problem::Form) => {
@@ -286,7 +287,7 @@ impl Reader<'_> {
         let Some(problem) = name::problem(&text.value()) else {
             return true;
         };
-        let write = remedy::clause(remedy::argument(self.key, self.value));
+        let write = self.remedy_of(text);
         self.errors.at(text, format!("invalid value for `{}`: {problem}{write}", self.key.name));
         false
     }
@@ -297,8 +298,20 @@ impl Reader<'_> {
     }
 
     fn refuse_at(&mut self, text: &LitStr) {
-        let message = self.refusal(self.value);
+        let message = format!("{}{}", self.key.invalid(), self.remedy_of(text));
         self.errors.at(text, message);
+    }
+
+    /// What to write; or what was meant by `text` alone, where another string of the array has no
+    /// remedy.
+    fn remedy_of(&self, text: &LitStr) -> String {
+        let argument = remedy::argument(self.key, self.value);
+        if argument.is_some() || !matches!(self.value, Value::Array(..)) {
+            return remedy::clause(argument);
+        }
+        remedy::element(self.key, &text.value())
+            .map(|meant| format!("; did you mean `{meant}`?"))
+            .unwrap_or_default()
     }
 
     /// What the key takes; and what to write, or why this cannot be read.

@@ -73,6 +73,7 @@ const CASES: &[(&str, Option<&str>)] = &[
     (r#"cache = "off""#, Some(r#"cache = "0s""#)),
     (r#"cache = "none""#, Some(r#"cache = "0s""#)),
     ("cache = true", None),
+    (r#"timeout = "5s"ms"#, Some(r#"timeout = "5s""#)),
     ("timeout = -5", None),
     (r#"interval = "1ms""#, None),
     (r#"interval = "2h""#, None),
@@ -130,6 +131,11 @@ const CASES: &[(&str, Option<&str>)] = &[
     ("shared = true", Some("shared")),
     ("shared(true)", Some("shared")),
     ("shared = false", None),
+    ("shared:", Some("shared")),
+    ("shared =", Some("shared")),
+    ("shared =>", Some("shared")),
+    ("shared!", Some("shared")),
+    ("shared.flag", Some("shared")),
     ("crate = \"my-health\"", Some("crate = my_health")),
     ("crate = my-health", Some("crate = my_health")),
     ("crate = \"not a path\"", None),
@@ -145,10 +151,21 @@ const CASES: &[(&str, Option<&str>)] = &[
     ("required = false", Some(r#"on_error = "degraded""#)),
     ("optional = true", Some(r#"on_error = "degraded""#)),
     ("optional", Some(r#"on_error = "degraded""#)),
+    ("readiness = true", Some(r#"probe = "readiness""#)),
+    ("degraded = true", Some(r#"on_error = "degraded""#)),
+    ("liveness = false", None),
+    ("redis = true", None),
+    (r#""name" = "redis""#, Some(r#"name = "redis""#)),
+    (r#""time-out": "300 ms""#, Some(r#"timeout = "300ms""#)),
+    (r#""colour" = "red""#, None),
     // No key.
     ("liveness", Some(r#"probe = "liveness""#)),
     ("degraded", Some(r#"on_error = "degraded""#)),
     ("Liveness", Some(r#"probe = "liveness""#)),
+    ("live", Some(r#"probe = "liveness""#)),
+    ("readyness", Some(r#"probe = "readiness""#)),
+    ("readings", Some(r#"name = "readings""#)),
+    ("off", Some(r#"name = "off""#)),
     ("redis", Some(r#"name = "redis""#)),
     ("healthy", None),
     ("true", None),
@@ -356,12 +373,39 @@ fn an_attribute_that_took_the_async_away_is_named() {
 
 #[test]
 fn a_key_that_is_meant_is_one() {
-    for word in ["timeot", "on-error", "ttl", "maxFailures", "max_failures", "tag", "health::name"]
-    {
+    for word in [
+        "timeot",
+        "on-error",
+        "ttl",
+        "maxFailures",
+        "max_failures",
+        "UnhealthyThresholdCount",
+        "check_interval",
+        "tag",
+        "health::name",
+    ] {
         let texts = errors(&format!("{word} = \"x\""), ASYNC);
         let meant: Vec<_> =
             texts.iter().flat_map(|text| quoted_after(text, "did you mean")).collect();
         assert_eq!(meant.len(), 1, "{word}: {texts:?}");
         assert!(Key::named(meant[0]).is_some());
+    }
+}
+
+#[test]
+fn each_string_of_an_array_is_told_what_it_was_meant_to_be() {
+    for (attribute, meant) in [
+        (
+            r#"probe = ["livness", "health", "off", "ready"]"#,
+            &["\"liveness\"", "\"readiness\""][..],
+        ),
+        (r#"probe = ["livness", PROBE]"#, &["\"liveness\""]),
+        (r#"tags = ["a b", "größe", "ok"]"#, &["\"a-b\""]),
+        (r#"tags = ["größe", "ok"]"#, &[]),
+    ] {
+        let texts = errors(attribute, ASYNC);
+        let all: Vec<_> =
+            texts.iter().flat_map(|text| quoted_after(text, "did you mean")).collect();
+        assert_eq!(all, meant, "{attribute}: {texts:?}");
     }
 }

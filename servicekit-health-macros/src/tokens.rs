@@ -73,6 +73,11 @@ impl Tokens {
         }
     }
 
+    /// Whether what came before is written as a key: `=` or `:`.
+    pub(crate) fn at_sign(&mut self) -> bool {
+        matches!(self.peek(), Some(TokenTree::Punct(punct)) if "=:".contains(punct.as_char()))
+    }
+
     /// Whether an expression goes on: `"a" | "b"`, `"a".to_string()`.
     pub(crate) fn at_operator(&mut self) -> bool {
         matches!(self.peek(), Some(TokenTree::Punct(punct)) if "|+-*/.&".contains(punct.as_char()))

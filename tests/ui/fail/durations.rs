@@ -83,6 +83,9 @@ async fn a_call() {}
 #[health_check(timeout = b"5s", cache = c"5s")]
 async fn bytes() {}
 
+#[health_check(timeout = "5s"ms)]
+async fn a_suffix() {}
+
 #[health_check(timeout = ["5s"])]
 async fn an_array() {}
 

@@ -84,6 +84,15 @@ async fn of_other_crates() {}
 #[health_check(required, optional = true, on_panic = "degraded", on_timeout = "degraded")]
 async fn of_importance() {}
 
+#[health_check(readiness = true)]
+async fn a_probe_as_a_flag() {}
+
+#[health_check(live)]
+async fn a_probe_by_another_name() {}
+
+#[health_check(unhealthy_threshold = 3, healthy_threshold = 2)]
+async fn of_load_balancers() {}
+
 #[health_check(redis)]
 async fn a_name_without_its_key() {}
 

@@ -45,4 +45,16 @@ async fn dots() {}
 #[health_check(name => "redis")]
 async fn an_arrow() {}
 
+#[health_check("name" = "redis")]
+async fn a_key_in_quotes() {}
+
+#[health_check(shared:, timeout = "5s")]
+async fn a_flag_and_a_colon() {}
+
+#[health_check(shared = )]
+async fn a_flag_and_an_equals() {}
+
+#[health_check(blocking!)]
+fn a_flag_and_a_bang() {}
+
 fn main() {}

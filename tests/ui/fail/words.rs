@@ -42,6 +42,9 @@ async fn probes_in_one_string() {}
 #[health_check(probe = liveness)]
 async fn a_probe_without_quotes() {}
 
+#[health_check(probe = ["livenes", "health", 5])]
+async fn a_slip_among_others() {}
+
 #[health_check(probe = [Readiness, "startup"])]
 async fn a_probe_in_an_array_without_quotes() {}
 
