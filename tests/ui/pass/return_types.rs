@@ -90,6 +90,19 @@ async fn not_send() -> NotSend {
     NotSend("it is made where it is read".into())
 }
 
+struct Told<E>(E);
+
+impl IntoCheckResult for Told<Box<dyn Error>> {
+    fn into_check_result(self) -> Result<CheckResult, BoxError> {
+        Err(self.0.to_string().into())
+    }
+}
+
+#[health_check]
+async fn holds_an_error_that_is_not_send() -> Told<Box<dyn Error>> {
+    Told("it becomes a text".into())
+}
+
 #[health_check(blocking)]
 fn blocking() -> Result<(), std::num::ParseIntError> {
     "7".parse::<u8>().map(drop)
@@ -111,5 +124,5 @@ fn never_and_blocking() -> ! {
 }
 
 fn main() {
-    assert_eq!(health::registered().count(), 18);
+    assert_eq!(health::registered().count(), 19);
 }
