@@ -23,8 +23,10 @@ pub(crate) fn expand(check: &Check, item: &TokenStream) -> TokenStream {
     let lints = lints(&check.function.attributes);
     let descriptor = descriptor(check, &health);
     let without_await = without_await(check, here);
+    let exact_types = exact_types(check, here);
     quote_spanned! {here=>
         #without_await
+        #exact_types
         #item
 
         #lints
@@ -78,6 +80,22 @@ fn without_await(check: &Check, here: Span) -> Option<TokenStream> {
     needed.then(|| quote_spanned!(here=> #[allow(clippy::unused_async)]))
 }
 
+/// Clippy advises `&str` for `&String` and `&dyn Trait` for `&Box<dyn Trait>`. Neither can be a
+/// dependency, and this crate advises the opposite. Only where it would, as above.
+fn exact_types(check: &Check, here: Span) -> Option<TokenStream> {
+    const ADVISED_AGAINST: [&str; 6] = ["Box", "Cow", "OsString", "PathBuf", "String", "Vec"];
+
+    let mut borrowed =
+        check.parameters.iter().filter_map(|parameter| match &parameter.dependency {
+            Dependency::Borrowed(Type::Path(ty)) | Dependency::Optional(Type::Path(ty)) => {
+                ty.path.segments.last()
+            }
+            _ => None,
+        });
+    let needed = borrowed.any(|last| ADVISED_AGAINST.iter().any(|name| last.ident == name));
+    needed.then(|| quote_spanned!(here=> #[allow(clippy::borrowed_box, clippy::ptr_arg)]))
+}
+
 fn awaits(body: TokenStream) -> bool {
     body.into_iter().any(|token| match token {
         TokenTree::Ident(word) => word == "await",
@@ -116,7 +134,8 @@ fn run(check: &Check) -> TokenStream {
     let provided = if check.parameters.is_empty() {
         Ident::new("_", here)
     } else {
-        Ident::new("provided", here)
+        // A constant of the user with this name would be taken for a pattern.
+        Ident::new("__provided", here)
     };
     let arguments = check.parameters.iter().map(|parameter| {
         let conditions = &parameter.conditions;

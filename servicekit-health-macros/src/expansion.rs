@@ -84,11 +84,11 @@ fn a_check_with_everything() {
                     required(u32)
                 ],
                 Async(
-                    |provided| __servicekit_health::run(__servicekit_health::future(
+                    |__provided| __servicekit_health::run(__servicekit_health::future(
                         ping(
-                            provided.borrowed(),
-                            #[cfg(unix)] provided.optional(),
-                            provided.cloned::<u32>()
+                            __provided.borrowed(),
+                            #[cfg(unix)] __provided.optional(),
+                            __provided.cloned::<u32>()
                         )
                     ))
                 ),
@@ -169,5 +169,23 @@ fn a_body_that_is_still_being_typed_passes_through() {
     for attribute in ["", "timeot"] {
         let expanded = crate::expand(attribute.parse().unwrap(), &item).to_string();
         assert!(expanded.contains(&item.to_string()), "{expanded}");
+    }
+}
+
+#[test]
+fn what_clippy_advises_for_a_type_that_must_be_exact_is_allowed() {
+    let allows = |parameter: &str| {
+        let item = format!("async fn f({parameter}) {{ ready().await }}");
+        expanded("", &item).starts_with("#[allow(clippy::borrowed_box, clippy::ptr_arg)]")
+    };
+    for parameter in [
+        "url: &String",
+        "db: &Db, peers: &std::vec::Vec<Peer>",
+        "queue: Option<&Box<dyn Queue + Send + Sync>>",
+    ] {
+        assert!(allows(parameter), "{parameter}");
+    }
+    for parameter in ["", "db: &Db", "url: String", "peers: &Arc<Vec<Peer>>"] {
+        assert!(!allows(parameter), "{parameter}");
     }
 }

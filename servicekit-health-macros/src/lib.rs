@@ -53,7 +53,8 @@ use proc_macro2::TokenStream;
 ///
 /// The function is not changed: it can be called and unit-tested like any other. Its doc comment is the
 /// description of the check. `#[cfg]`, above or below the attribute, removes the check together with the
-/// function. Where it awaits nothing, clippy's `unused_async` is allowed: a check has to be `async`.
+/// function. Where it awaits nothing, clippy's `unused_async` is allowed: a check has to be `async`. So are
+/// `ptr_arg` and `borrowed_box` where a parameter is a `&String`, a `&Box<_>` or the like: its type is exact.
 ///
 /// # Keys
 ///

@@ -50,6 +50,15 @@ fn provided() {}
 #[health_check]
 async fn register() {}
 
+#[allow(dead_code, non_upper_case_globals)]
+mod constants {
+    const provided: u8 = 0;
+    static health: u8 = 0;
+
+    #[::servicekit_health::health_check]
+    async fn with_a_parameter(_one: &u8) {}
+}
+
 fn main() {
-    ::std::assert_eq!(::std::iter::Iterator::count(::servicekit_health::registered()), 4);
+    ::std::assert_eq!(::std::iter::Iterator::count(::servicekit_health::registered()), 5);
 }
