@@ -135,8 +135,10 @@ impl Declaration {
         self
     }
 
+    /// Without the line break that ends an included file; such a file may also be empty.
     pub const fn description(mut self, text: &'static str) -> Self {
-        self.0.description = Some(text);
+        let text = text.trim_ascii_end();
+        self.0.description = if text.is_empty() { None } else { Some(text) };
         self
     }
 

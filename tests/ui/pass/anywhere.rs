@@ -104,6 +104,14 @@ async fn of_several_pieces() {}
 async fn block() {}
 
 #[health_check]
+#[doc = concat!("A file\n", "\n")]
+async fn ends_with_a_line_break() {}
+
+#[health_check]
+#[doc = concat!("", "\n")]
+async fn an_empty_file() {}
+
+#[health_check]
 #[doc(alias = "x")]
 async fn undocumented() {}
 
@@ -118,11 +126,13 @@ fn main() {
     let names: Vec<_> = health::registered().map(|check| check.name).collect();
     let expected = [
         "Odd_Case",
+        "an_empty_file",
         "block",
         "built",
         "by_its_path",
         "deep",
         "documented",
+        "ends_with_a_line_break",
         "expected",
         "inside",
         "inside-a-block",
@@ -145,6 +155,8 @@ fn main() {
     assert_eq!(find("built").description, Some("Built text\nand a block\nof two lines"));
     assert_eq!(find("block").description, Some("A block\nwithout stars."));
     assert_eq!(find("of_several_pieces").description, Some("Above.\nOf a file.\nBelow."));
+    assert_eq!(find("ends_with_a_line_break").description, Some("A file"));
+    assert_eq!(find("an_empty_file").description, None);
     assert_eq!(find("undocumented").description, None);
     assert_eq!(find("deep").module, format!("{}::private::nested", module_path!()));
     assert_eq!(find("raw").settings.failure_threshold.get(), 16);
