@@ -69,8 +69,7 @@ impl Endpoint {
     pub(crate) fn is_for_pages(self) -> bool {
         match self {
             Self::Group(group) => group.probe.is_none(),
-            Self::Stream | Self::History => true,
-            _ => false,
+            _ => matches!(self, Self::Stream | Self::History),
         }
     }
 
