@@ -8,6 +8,7 @@ use humantime::format_duration;
 use lexopt::{Arg, Parser};
 
 use super::base_url::endpoint;
+use crate::text::scrub::scrub;
 
 /// The first argument, which makes a program check itself.
 pub(super) const HEALTHCHECK: &str = "healthcheck";
@@ -77,6 +78,7 @@ pub(super) fn parse(
 }
 
 pub(super) fn help(program: &str, default_url: &str) -> String {
+    let default_url = scrub(default_url);
     format!(
         "Checks a service's health; exits 0 if healthy or degraded, 1 otherwise
 
@@ -242,6 +244,12 @@ mod tests {
         for part in ["shop healthcheck", URL].into_iter().chain(OPTIONS.split(", ")) {
             assert!(help.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn help_masks_the_password_of_the_default_url() {
+        let help = help("shop", "http://me:hunter2@host");
+        assert!(help.contains("[default: http://***@host]"), "{help}");
     }
 
     #[cfg(unix)]

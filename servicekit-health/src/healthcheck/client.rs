@@ -26,6 +26,10 @@ pub(super) fn describe(error: ureq::Error, timeout: Duration) -> String {
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::HostNotFound => "host not found".to_owned(),
         ureq::Error::Protocol(error) => format!("invalid HTTP/1.1 response: {error}"),
+        // Not how much has come by then: `watch` reports each reason once.
+        ureq::Error::LargeResponseHeader(_, limit) => {
+            format!("the response header exceeds the limit of {} KiB", limit / 1024)
+        }
         other => other.to_string(),
     }
 }

@@ -190,6 +190,9 @@ async fn a_redirect_fails_even_where_it_leads_to_a_healthy_service() {
 async fn an_endless_header_and_an_endless_body_are_read_up_to_a_limit() {
     let url = raw(b"HTTP/1.1 200 OK\r\n", b"x: yyyyyyyyyyyyyyyyyyyy\r\n", Then::Close).await;
     check(&url, &[]).await.failed_with("failed: ");
+    // Without a count of what has come: `watch` logs each reason once.
+    let url = raw(b"HTTP/1.1 200 OK\r\nx: ", &[b'y'; 4096], Then::Close).await;
+    check(&url, &[]).await.failed_with("the response header exceeds the limit of 64 KiB");
     // A good head decides; of its body no more than needed is read.
     let head = b"HTTP/1.1 200 OK\r\nx-health-status: healthy\r\n\r\n";
     let url = raw(head, &[b' '; 4096], Then::Close).await;

@@ -12,6 +12,7 @@ use super::super::line::line;
 use super::events::Events;
 use super::service::Snapshot;
 use crate::model::Report;
+use crate::text::scrub::scrub;
 
 /// The limit for finding the host, for connecting, and then for the head of the response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,14 +106,20 @@ fn read(agent: &Agent, url: &str, mut receive: impl FnMut(Report) -> bool) -> En
             Err(error) => return End::Lost(describe(error.into(), READ_TIMEOUT)),
         };
         let Ok(report) = serde_json::from_slice(&event) else {
-            let event = String::from_utf8_lossy(&event[..event.len().min(80)]);
-            return End::Refused(format!("not a health stream: unexpected event `{event}`"));
+            return End::Refused(unexpected(&event));
         };
         if !receive(report) {
             return End::Regular;
         }
         is_first = false;
     }
+}
+
+/// The begin of an event, scrubbed before it is cut: half a credential cannot be told to be one.
+fn unexpected(event: &[u8]) -> String {
+    let event = String::from_utf8_lossy(&event[..event.len().min(4096)]);
+    let event: String = scrub(&event).chars().take(80).collect();
+    format!("not a health stream: unexpected event `{event}`")
 }
 
 type Stream = Events<BufReader<BodyReader<'static>>>;
@@ -144,4 +151,17 @@ fn open(agent: &Agent, url: &str) -> Result<Stream, End> {
         (None, None) => format!("not a health stream: {url} returned {status} with {content_type}"),
     };
     Err(if status.is_server_error() { End::Lost(reason) } else { End::Refused(reason) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_cut_keeps_its_credentials() {
+        let event = format!("{}http://me:{}@host", " ".repeat(60), "hunter2".repeat(9));
+        let reason = unexpected(event.as_bytes());
+        assert!(!reason.contains("hunter2") && reason.contains("http://***@host"), "{reason}");
+        assert!(unexpected(&[0xff; 9000]).chars().count() < 140);
+    }
 }
