@@ -1,6 +1,7 @@
 //! A service as a unit of systemd. Its checks take the states that it reads from its input, as
 //! lines of a check's name and a state; the line `block` and a number keeps its only worker busy for
-//! that many milliseconds. An argument `report` asks for one report in place of waiting for the end.
+//! that many milliseconds. An argument `report` asks for one report in place of waiting for the end,
+//! `slow-drain` drains for longer than it takes to look at startup again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,13 +24,15 @@ async fn main() -> io::Result<()> {
     };
     let warmup = check("warmup").probe(Probe::Startup);
     states.lock().unwrap().insert("warmup".to_owned(), HealthState::Unhealthy);
+    let argument = std::env::args().nth(1);
+    let drain_delay = if argument.as_deref() == Some("slow-drain") { 2000 } else { 200 };
     let health = health::builder()
         .check(check("database"))
         .check(check("redis"))
         .check(check("loop").probe(Probe::Liveness))
         .check(warmup)
         .watch_interval(Duration::from_millis(50))
-        .drain_delay(Duration::from_millis(200))
+        .drain_delay(Duration::from_millis(drain_delay))
         .build()?;
 
     let set = Arc::clone(&states);
@@ -46,7 +49,7 @@ async fn main() -> io::Result<()> {
             set.lock().unwrap().insert(name.to_owned(), state.parse().unwrap());
         }
     });
-    if std::env::args().nth(1).as_deref() == Some("report") {
+    if argument.as_deref() == Some("report") {
         health.report().await;
         std::future::pending::<()>().await;
     }

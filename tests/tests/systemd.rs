@@ -129,6 +129,18 @@ fn ready_comes_with_the_end_of_startup_and_stopping_before_the_end_of_the_proces
 }
 
 #[test]
+fn a_program_that_stops_before_startup_has_passed_is_never_ready() {
+    let manager = Manager::new();
+    let mut unit = manager.start(&["slow-drain"], &[]);
+    assert_eq!(manager.told(), "STATUS=unhealthy: warmup\n");
+    unit.terminate();
+    assert_eq!(manager.told(), "STOPPING=1\nSTATUS=draining\n");
+    unit.set("warmup", "healthy");
+    assert!(unit.end().success());
+    assert_eq!(manager.told_for(Duration::ZERO), [""; 0]);
+}
+
+#[test]
 fn each_change_of_the_state_is_a_status_and_nothing_else_is() {
     let manager = Manager::new();
     let mut unit = manager.start(&[], &[]);

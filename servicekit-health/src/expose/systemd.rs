@@ -130,13 +130,13 @@ async fn tell(engine: &Weak<Engine>, messages: &mpsc::Sender<Message>) {
     );
 }
 
-/// Once, when startup has passed.
+/// Once, when startup has passed, unless the program stops before: what waits for it would begin.
 async fn ready(engine: &Weak<Engine>, send: &impl Fn(Message)) {
-    while let Some(engine) = engine.upgrade() {
+    while let Some(engine) = engine.upgrade().filter(|engine| !engine.lifecycle.is_draining()) {
         if !engine.has_started_up() {
             engine.snapshot(&engine.group(&STARTUP)).await;
         }
-        if engine.has_started_up() {
+        if engine.has_started_up() && !engine.lifecycle.is_draining() {
             return send(Message::Ready);
         }
         drop(engine);
