@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::window::{Call, Window};
+use super::window::{Call, Calls, Window};
 use crate::model::{BoxError, CheckResult, IntoCheckResult};
 
 /// A success this many nanoseconds after another adds nothing to it: a millisecond.
 const RESOLUTION: u64 = 1_000_000;
 
-/// The longest text of a failure that is kept, in bytes: a message is cut to 1 KiB.
-const TEXT_LIMIT: usize = 1024;
+/// The longest text of a failure that is kept, in bytes. A message is cut to 1 KiB, but only after
+/// it is scrubbed: the rest tells that the end of that is a credential.
+const TEXT_LIMIT: usize = 5 * 1024;
 
 /// How a dependency does in the calls that the program makes anyway.
 ///
@@ -51,7 +52,7 @@ const TEXT_LIMIT: usize = 1024;
 /// succeed, and a replica that leaves for it takes those away too.
 ///
 /// Counting takes some tens of nanoseconds from any thread, without a lock, and an `Observed` holds
-/// at most some 1.2 KiB, whatever the traffic.
+/// at most some 5.2 KiB, whatever the traffic.
 pub struct Observed {
     degraded_above: f64,
     min_calls: u64,
@@ -212,7 +213,7 @@ impl Observed {
     ///
     /// Details: `calls` and `failures` within the window, and `last_success_age_ms`.
     pub fn check(&self) -> CheckResult {
-        let calls = self.calls.calls(self.part(self.now()));
+        let calls = self.counted();
         let result = if calls.all() >= self.min_calls && self.too_many(calls.failed, calls.all()) {
             let percent = (self.degraded_above * 1000.0).round() / 10.0;
             let window = self.window;
@@ -267,6 +268,20 @@ impl Observed {
         Ok(result.with_detail("synthetic", true))
     }
 
+    /// The calls within the window. The parts of a window are numbered modulo 2^20, so what is older
+    /// than the window by far would be counted once more, after 29 hours for a window of a second.
+    fn counted(&self) -> Calls {
+        let now = self.now();
+        let newest = [&self.newest_success, &self.newest_failure];
+        let newest = newest.map(|times| times.load(Ordering::Relaxed)).into_iter().max();
+        // One too many, and up to a millisecond too old.
+        let idle = now.saturating_sub(newest.unwrap_or_default());
+        if Duration::from_nanos(idle) > self.window.saturating_add(Duration::from_millis(1)) {
+            return Calls::default();
+        }
+        self.calls.calls(self.part(now))
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a rate is compared to a threshold")]
     fn too_many(&self, failed: u64, all: u64) -> bool {
         failed as f64 > self.degraded_above * all as f64
@@ -296,7 +311,7 @@ impl Default for Observed {
 
 impl fmt::Debug for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = self.calls.calls(self.part(self.now()));
+        let calls = self.counted();
         f.debug_struct("Observed")
             .field("succeeded", &calls.succeeded)
             .field("failed", &calls.failed)

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -80,20 +81,26 @@ impl WatchedTask {
         };
         drop(watched);
         // Not under the lock: this drops what the task returned, which may ask how the task is.
-        let polled = (&mut task).now_or_never();
-        let ended = match polled {
-            None => {
+        let polled = catch_unwind(AssertUnwindSafe(|| (&mut task).now_or_never()));
+        let (ended, panic) = match polled {
+            Ok(None) => {
                 self.set(Watched::Running(task));
                 return Ok(());
             }
-            Some(Ok(())) => "has ended".to_owned(),
-            Some(Err(error)) => match error.try_into_panic() {
-                Ok(panic) => format!("has panicked: {}", panic_text(&*panic)),
-                Err(_) => "has been aborted".to_owned(),
+            Ok(Some(Ok(()))) => ("has ended".to_owned(), None),
+            Ok(Some(Err(error))) => match error.try_into_panic() {
+                Ok(panic) => (format!("has panicked: {}", panic_text(&*panic)), Some(panic)),
+                Err(_) => ("has been aborted".to_owned(), None),
             },
+            Err(panic) => {
+                let text = panic_text(&*panic);
+                (format!("has ended, and dropping what it returned panicked: {text}"), Some(panic))
+            }
         };
         let ended = TaskEnded(ended);
         self.set(Watched::Ended(ended.clone()));
+        // Dropping this may panic as well, so not before the end is noted.
+        drop(panic);
         Err(ended)
     }
 
@@ -186,6 +193,27 @@ mod tests {
         fn drop(&mut self) {
             let _ = self.0.check();
         }
+    }
+
+    /// Panics when it is dropped.
+    struct PanicsOnDrop;
+
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            panic!("cannot be dropped");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_task_leaves_behind_may_panic_and_the_task_has_ended_all_the_same() {
+        let watched = WatchedTask::from(tokio::spawn(async { PanicsOnDrop }));
+        let expected = "has ended, and dropping what it returned panicked: cannot be dropped";
+        assert_eq!(ended(&watched).await, expected);
+
+        watched.watch(tokio::spawn(async { std::panic::panic_any(PanicsOnDrop) }));
+        yield_now().await;
+        assert!(catch_unwind(AssertUnwindSafe(|| watched.check())).is_err(), "that of the payload");
+        assert!(ended(&watched).await.starts_with("has panicked"));
     }
 
     #[tokio::test]
