@@ -94,9 +94,10 @@ impl Group {
             Err(_) => Path::new(name).strip_prefix("/").ok()?.to_owned(),
         };
         let mount = root.join(mount.point.strip_prefix("/").ok()?);
-        // A name that leads out of what is mounted: the mount's root is the nearest to be seen.
-        let seen = mount.join(&path).join(version.current).exists();
-        let path = if seen { path } else { PathBuf::new() };
+        // The nearest group that is seen and accounts for memory: a group may be left to its parent's
+        // account (`cgroup.subtree_control`), and a name may lead out of what is mounted.
+        let accounts = |path: &Path| mount.join(path).join(version.current).exists();
+        let path = path.ancestors().find(|path| accounts(path)).unwrap_or(Path::new("")).to_owned();
         Some(Self { version, mount, path })
     }
 

@@ -104,6 +104,16 @@ async fn a_container_sees_its_group_as_the_root() {
 }
 
 #[tokio::test]
+async fn a_group_that_is_left_to_its_parents_account_has_the_parents_limit() {
+    // `worker` has no files of its own: `pod` does not turn the controller on for what is below.
+    let machine = Machine::new("0::/pod/app/worker\n", V2_MOUNT);
+    machine.group("pod", 95, 0, Some(100));
+    assert_eq!(used(&machine.check().await), (95, 100, "cgroup /pod"));
+    machine.group("pod/app", 90, 0, Some(92));
+    assert_eq!(used(&machine.check().await), (90, 92, "cgroup /pod/app"));
+}
+
+#[tokio::test]
 async fn version_1_is_read_too() {
     let groups = "9:name=systemd:/docker/1f\n4:cpuset,memory:/docker/1f\n0::/\n";
     let machine = Machine::new(groups, V1_MOUNT);
