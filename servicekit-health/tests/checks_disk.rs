@@ -26,6 +26,22 @@ async fn a_path_that_is_missing_is_named() {
 }
 
 #[tokio::test]
+async fn a_share_that_is_none_is_refused() {
+    let root = || checks::disk("/").on_error(HealthState::Degraded);
+    let wrong = [
+        root().degraded_below(10.0),
+        root().unhealthy_below(f64::NAN),
+        root().inodes_degraded_below(-0.1),
+    ];
+    for (check, name) in wrong.into_iter().zip(["degraded", "unhealthy", "inodes_degraded"]) {
+        let result = check.await;
+        assert_eq!(result.state(), HealthState::Unhealthy, "{result:?}");
+        let expected = format!("invalid `{name}_below`: expected a share from 0 to 1, such as 0.1");
+        assert_eq!(result.message(), Some(&*expected));
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_fills_up_is_degraded_then_unhealthy() {
     let Some(tmpfs) = mounts::tmpfs("size=1m") else { return };
     let shown = tmpfs.path().display();
@@ -42,7 +58,7 @@ async fn a_disk_that_fills_up_is_degraded_then_unhealthy() {
     let _ = fs::write(tmpfs.join("more"), vec![0; 128 * 1024]);
     let result = check().await;
     assert_eq!(result.state(), HealthState::Unhealthy);
-    assert_eq!(result.message(), Some(&*format!("less than 2% of `{shown}` is free")));
+    assert_eq!(result.message(), Some(&*format!("`{shown}` is full")));
 
     fs::remove_file(tmpfs.join("ballast")).unwrap();
     assert_eq!(check().await.state(), HealthState::Healthy);

@@ -120,6 +120,22 @@ async fn a_server_that_never_answers_fails_within_the_time() {
 }
 
 #[tokio::test]
+async fn a_header_that_never_ends_has_one_message_however_much_has_come() {
+    let head = b"HTTP/1.1 200 OK\r\nx-long: ".to_vec();
+    let long = says([head, vec![b'a'; 4 * 1024 * 1024]].concat().leak()).await;
+    let result = checks::http(&*long).timeout(Duration::from_secs(10)).await;
+    let cause = "the header of the answer exceeds the limit of 64 KiB";
+    assert_eq!(message(&result), format!("no answer from `{long}`: {cause}"));
+}
+
+#[tokio::test]
+async fn the_longest_timeout_can_be_set() {
+    let url = format!("{}/readyz", service().await);
+    let result = checks::http(url).timeout(Duration::MAX).await;
+    assert_eq!(result.state(), HealthState::Healthy, "{result:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_http_is_told_from_none() {
     let result = checks::http(says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").await).await;
     assert_eq!(result.state(), HealthState::Unhealthy);

@@ -27,6 +27,38 @@ async fn a_directory_that_is_missing_is_named() {
     assert!(result.message().unwrap().starts_with(&begin), "{result:?}");
 }
 
+#[tokio::test]
+async fn no_directory_is_not_the_working_directory() {
+    let result = checks::writable("").await;
+    assert_eq!(result.state(), HealthState::Unhealthy);
+    assert!(result.message().unwrap().starts_with("invalid directory: expected a path"));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn paths_that_are_shown_alike_are_checked_apart() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = |byte| directory.path().join(std::ffi::OsString::from_vec(vec![byte]));
+    let (there, missing) = (path(0xff), path(0xfe));
+    fs::create_dir(&there).unwrap();
+    assert_eq!(there.display().to_string(), missing.display().to_string());
+    let (there, missing) = tokio::join!(checks::writable(there), checks::writable(missing));
+    assert_eq!(there.state(), HealthState::Healthy, "{there:?}");
+    assert_eq!(missing.state(), HealthState::Unhealthy, "{missing:?}");
+}
+
+#[tokio::test]
+async fn a_share_that_is_none_is_refused() {
+    let files = |share| checks::open_files().degraded_above(share);
+    let memory = |share| checks::memory().stalled_above(share);
+    for result in [files(70.0).await, files(f64::NAN).await, memory(-0.1).await] {
+        assert_eq!(result.state(), HealthState::Unhealthy, "{result:?}");
+        assert!(result.message().unwrap().ends_with("expected a share from 0 to 1, such as 0.1"));
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_read_only_file_system_is_not_writable() {

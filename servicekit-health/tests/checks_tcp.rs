@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use servicekit_health::{CheckResult, HealthState, checks};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+const SHORT: Duration = Duration::from_millis(100);
 const LOOPBACK: &str = "127.0.0.1:0";
 
 fn message(result: &CheckResult) -> &str {
@@ -68,6 +69,34 @@ async fn an_address_that_does_not_answer_fails_within_the_time() {
     assert_eq!(result.state(), HealthState::Unhealthy);
     assert!(message(&result).contains("within 150ms"), "{result:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_has_one_message() {
+    let (_listener, addr, _queued) = black_hole().await;
+    // Who waits and who connects give up at the same moment: either may be first.
+    for _ in 0..30 {
+        let result = checks::tcp(addr).timeout(Duration::from_millis(20)).await;
+        assert_eq!(message(&result), format!("no connection to `{addr}` within 20ms"));
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_with_less_time_is_not_the_one_of_a_check_with_more() {
+    let (_listener, addr, _queued) = black_hole().await;
+    let short = tokio::spawn(async move { checks::tcp(addr).timeout(SHORT).await });
+    let long = tokio::spawn(async move { checks::tcp(addr).timeout(8 * SHORT).await });
+    assert!(message(&short.await.unwrap()).contains("within 100ms"));
+    let result = long.await.unwrap();
+    assert!(message(&result).contains("within 800ms"), "{result:?}");
+}
+
+#[tokio::test]
+async fn the_longest_timeout_can_be_set() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let result = checks::tcp(addr).timeout(Duration::MAX).await;
+    assert_eq!(result.state(), HealthState::Healthy, "{result:?}");
 }
 
 #[tokio::test]

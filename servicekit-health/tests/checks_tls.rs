@@ -232,6 +232,32 @@ async fn a_server_that_is_silent_or_gone_fails_within_the_time() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_silent_has_one_message() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    // Who waits and who shakes hands give up at the same moment: either may be first.
+    for _ in 0..30 {
+        let result = checks::tls(addr).timeout(Duration::from_millis(20)).await;
+        assert_eq!(message(&result), format!("no TLS handshake with `{addr}` within 20ms"));
+    }
+}
+
+#[tokio::test]
+async fn the_longest_timeout_can_be_set() {
+    let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let result = checks::tls(addr).timeout(Duration::MAX).await;
+    assert!(message(&result).contains("cannot connect: "), "{result:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_device_that_never_ends_is_read_up_to_the_limit() {
+    let result = checks::tls_file("/dev/zero").timeout(Duration::from_secs(10)).await;
+    assert_eq!(result.state(), HealthState::Degraded);
+    assert!(message(&result).ends_with("the file exceeds the limit of 1 MiB"), "{result:?}");
+}
+
+#[tokio::test]
 async fn an_address_without_a_port_is_refused() {
     let result = checks::tls("https://shop.example").await;
     assert_eq!(result.state(), HealthState::Unhealthy);

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::setting::{Running, TIMEOUT, failed, percent, rounded, share, timeout_and_on_error};
+use super::setting::{
+    Running, TIMEOUT, failed, invalid_share, percent, rounded, share, timeout_and_on_error,
+};
 use super::thread;
 use crate::model::{CheckResult, HealthState};
 
@@ -105,9 +107,16 @@ impl Disk {
     }
 
     async fn check(self) -> CheckResult {
+        if let Some(why) = invalid_share(&[
+            ("degraded_below", self.degraded_below),
+            ("unhealthy_below", self.unhealthy_below),
+            ("inodes_degraded_below", self.inodes_degraded_below),
+        ]) {
+            return failed(HealthState::Unhealthy, why);
+        }
         let shown = self.path.display().to_string();
         let path = self.path.clone();
-        match thread::run("disk", shown.clone(), self.timeout, move || measure(&path)).await {
+        match thread::run("disk", path.clone(), self.timeout, move || measure(&path)).await {
             Ok(Ok(Some(space))) => self.verdict(&space, &shown),
             Ok(Ok(None)) => CheckResult::healthy().with_detail("unsupported", "not a Unix system"),
             Ok(Err(error)) => failed(self.on_error, format!("cannot read `{shown}`: {error}")),
@@ -125,7 +134,9 @@ impl Disk {
         let below_bytes = |bytes: u64| format!("less than {bytes} bytes of `{shown}` are free");
         let result = if space.read_only && !self.read_only_allowed {
             CheckResult::unhealthy(format!("`{shown}` is mounted read-only"))
-        } else if free < self.unhealthy_below || space.free == 0 {
+        } else if space.free == 0 {
+            CheckResult::unhealthy(format!("`{shown}` is full"))
+        } else if free < self.unhealthy_below {
             CheckResult::unhealthy(below(self.unhealthy_below))
         } else if space.free < self.unhealthy_below_bytes {
             CheckResult::unhealthy(below_bytes(self.unhealthy_below_bytes))
@@ -228,6 +239,7 @@ mod tests {
         assert_eq!(state(&at(19)), HealthState::Unhealthy);
         let result = disk("/data").unhealthy_below(0.0).verdict(&at(0), "/data");
         assert_eq!(result.state(), HealthState::Unhealthy, "a full one is never degraded only");
+        assert_eq!(result.message(), Some("`/data` is full"));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::setting::{Running, TIMEOUT, percent, rounded, share};
+use super::setting::{Running, TIMEOUT, failed, invalid_share, percent, rounded, share};
 use super::thread;
-use crate::model::CheckResult;
+use crate::model::{CheckResult, HealthState};
 
 /// Linux' number of the error "too many open files" of a process.
 const EMFILE: i32 = 24;
@@ -48,6 +48,9 @@ impl OpenFiles {
     }
 
     async fn check(self) -> CheckResult {
+        if let Some(why) = invalid_share(&[("degraded_above", self.degraded_above)]) {
+            return failed(HealthState::Unhealthy, why);
+        }
         let process = self.root.unwrap_or_else(|| PathBuf::from("/proc/self"));
         let target = process.display().to_string();
         // Where the kernel does not tell the number, it is counted, which takes a while for many.

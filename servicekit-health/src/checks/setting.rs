@@ -18,10 +18,10 @@ pub(super) const TIMEOUT: Duration = Duration::from_millis(700);
 macro_rules! timeout_and_on_error {
     ($default:literal) => {
         /// How long the check waits before it fails; 700 ms unless set, so that it reports its cause
-        /// before the engine's default timeout of 800 ms ends it. Set the annotation's `timeout`
-        /// above this one.
+        /// before the engine's default timeout of 800 ms ends it. At most an hour, like every
+        /// timeout. Set the annotation's `timeout` above this one.
         pub const fn timeout(mut self, limit: std::time::Duration) -> Self {
-            self.timeout = limit;
+            self.timeout = super::setting::bounded(limit);
             self
         }
 
@@ -34,6 +34,18 @@ macro_rules! timeout_and_on_error {
     };
 }
 pub(super) use timeout_and_on_error;
+
+/// At most an hour: a time near the highest cannot be added to the clock.
+pub(super) const fn bounded(limit: Duration) -> Duration {
+    const MAX: Duration = Duration::from_secs(3600);
+    if limit.as_secs() < MAX.as_secs() { limit } else { MAX }
+}
+
+/// What is wrong with the first of these settings that is no share.
+pub(super) fn invalid_share(settings: &[(&str, f64)]) -> Option<String> {
+    let (name, _) = settings.iter().find(|(_, share)| !(0.0..=1.0).contains(share))?;
+    Some(format!("invalid `{name}`: expected a share from 0 to 1, such as 0.1"))
+}
 
 pub(super) fn failed(state: HealthState, message: impl Into<String>) -> CheckResult {
     CheckResult::new(state).with_message(message)
@@ -58,4 +70,28 @@ pub(super) fn rounded(share: f64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "shares are compared to thresholds, not counted")]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_number_from_0_to_1() {
+        for good in [0.0, 0.1, 1.0] {
+            assert_eq!(invalid_share(&[("below", good)]), None, "{good}");
+        }
+        for bad in [-0.1, 1.1, 90.0, f64::NAN, f64::INFINITY] {
+            let why = invalid_share(&[("above", 0.5), ("below", bad)]).unwrap();
+            assert_eq!(why, "invalid `below`: expected a share from 0 to 1, such as 0.1", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_at_most_an_hour() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(bounded(Duration::MAX), hour);
+        assert_eq!(bounded(hour + Duration::from_nanos(1)), hour);
+        assert_eq!(bounded(TIMEOUT), TIMEOUT);
+    }
 }

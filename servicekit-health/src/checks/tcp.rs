@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::setting::{Running, TIMEOUT, failed, millis, timeout_and_on_error};
-use super::thread;
+use super::thread::{self, Failure};
 use crate::model::{CheckResult, HealthState};
 
 /// Whether `addr`, a `host:port`, accepts a TCP connection. See [`Tcp`].
@@ -48,8 +48,13 @@ impl Tcp {
             return failed(HealthState::Unhealthy, why);
         }
         let target = addr.clone();
-        let outcome = thread::run("tcp", addr.clone(), timeout, move || {
-            connect(&target, timeout).map_err(|error| error.to_string())
+        // An attempt with less time is not the one of a check with more.
+        let attempt = format!("{addr} {timeout:?}");
+        let outcome = thread::run_limited("tcp", attempt, timeout, move || {
+            connect(&target, timeout).map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => Failure::Late,
+                _ => Failure::Cause(error.to_string()),
+            })
         });
         match outcome.await {
             Ok(Ok((address, took))) => CheckResult::healthy()
@@ -82,7 +87,7 @@ pub(super) fn validate(addr: &str) -> Result<(), String> {
     }
 }
 
-/// Connects to the first address that accepts, within `limit` in all.
+/// Connects to the first address that accepts, within `limit` in all; `TimedOut` where that is over.
 pub(super) fn open(addr: &str, limit: Duration) -> io::Result<TcpStream> {
     let started = Instant::now();
     let addresses: Vec<_> = addr.to_socket_addrs()?.collect();
@@ -94,9 +99,6 @@ pub(super) fn open(addr: &str, limit: Duration) -> io::Result<TcpStream> {
         let part = (left / parts).max(Duration::from_millis(1));
         match TcpStream::connect_timeout(address, part) {
             Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                newest = io::Error::new(error.kind(), format!("no answer within {limit:?}"));
-            }
             Err(error) => newest = error,
         }
     }

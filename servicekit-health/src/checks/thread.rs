@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// What is checked, and how: two runs that would do the same are one.
-type Target = (&'static str, String);
+///
+/// Not as text: two paths that are not UTF-8 may be shown alike.
+type Target = (&'static str, OsString);
 
 /// The end of an attempt that is under way: a `watch::Receiver<Option<T>>`.
 type Attempt = Box<dyn Any + Send>;
@@ -33,6 +36,15 @@ pub(super) enum NoOutcome {
     NoThread(String),
     /// The work panicked.
     Panicked,
+}
+
+/// How an attempt that limits itself failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Not within its limit. Whoever waits for the attempt gives up at that moment too, and which of
+    /// the two comes first is chance: both have one message, or it would change from run to run.
+    Late,
+    Cause(String),
 }
 
 impl NoOutcome {
@@ -54,15 +66,29 @@ impl NoOutcome {
 /// One `kind` has one type of outcome.
 pub(super) async fn run<T: Clone + Send + Sync + 'static>(
     kind: &'static str,
-    target: String,
+    target: impl Into<OsString>,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoOutcome> {
-    let (mut outcome, joined) = join_or_start((kind, target), work)?;
+    let (mut outcome, joined) = join_or_start((kind, target.into()), work)?;
     match timeout(limit, outcome.wait_for(Option::is_some)).await {
         Err(_) => Err(NoOutcome::Late { joined }),
         Ok(Err(_)) => Err(NoOutcome::Panicked),
         Ok(Ok(outcome)) => outcome.clone().ok_or(NoOutcome::Panicked),
+    }
+}
+
+/// The same for work that limits itself to `limit` and says why it failed.
+pub(super) async fn run_limited<T: Clone + Send + Sync + 'static>(
+    kind: &'static str,
+    target: impl Into<OsString>,
+    limit: Duration,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<Result<T, String>, NoOutcome> {
+    match run(kind, target, limit, work).await? {
+        Ok(outcome) => Ok(Ok(outcome)),
+        Err(Failure::Cause(cause)) => Ok(Err(cause)),
+        Err(Failure::Late) => Err(NoOutcome::Late { joined: false }),
     }
 }
 
@@ -155,6 +181,15 @@ mod tests {
         let outcome = run("panics", String::new(), LIMIT, || -> u8 { panic!("as the test wants") });
         assert_eq!(outcome.await, Err(NoOutcome::Panicked));
         assert!(!under_way("panics"));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_ends_late_is_as_late_as_one_that_does_not_end() {
+        let late = run_limited("late", String::new(), LIMIT, || Err::<(), _>(Failure::Late));
+        assert_eq!(late.await, Err(NoOutcome::Late { joined: false }));
+        let cause = || Err::<(), _>(Failure::Cause("refused".to_owned()));
+        let failed = run_limited("late", String::new(), LIMIT, cause).await;
+        assert_eq!(failed, Ok(Err("refused".to_owned())));
     }
 
     #[tokio::test]

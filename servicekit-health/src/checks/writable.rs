@@ -51,8 +51,14 @@ impl Writable {
 
     async fn check(self) -> CheckResult {
         let Self { dir, timeout, on_error } = self;
+        if dir.as_os_str().is_empty() {
+            // It would be the working directory, which nobody meant.
+            let message = "invalid directory: expected a path, such as `/var/lib/shop`";
+            return failed(HealthState::Unhealthy, message);
+        }
         let shown = dir.display().to_string();
-        match thread::run("writable", shown.clone(), timeout, move || write(&dir)).await {
+        let target = dir.clone();
+        match thread::run("writable", target, timeout, move || write(&dir)).await {
             Ok(Ok(took)) => CheckResult::healthy().with_detail("write_ms", millis(took)),
             Ok(Err((step, error))) => {
                 failed(on_error, format!("cannot {step} a file in `{shown}`: {error}"))

@@ -12,7 +12,7 @@ use ureq::typestate::AgentScope;
 
 use self::trust::Trust;
 use super::setting::{Running, TIMEOUT, failed, millis, timeout_and_on_error};
-use super::thread;
+use super::thread::{self, Failure};
 use crate::model::{CheckResult, HealthState};
 
 /// How much of a body is searched, in bytes: an answer about readiness is short.
@@ -87,8 +87,8 @@ impl Http {
             Err(why) => return failed(HealthState::Unhealthy, why),
         };
         let text = body_contains.clone();
-        let attempt = move || ask(&url, config.build(), text.as_deref(), timeout);
-        let result = match thread::run("http", target, timeout, attempt).await {
+        let attempt = move || ask(&url, config.build(), text.as_deref());
+        let result = match thread::run_limited("http", target, timeout, attempt).await {
             Ok(Ok(answer)) => verdict(&answer, body_contains.as_deref(), &shown, on_error),
             Ok(Err(error)) => failed(on_error, format!("no answer from `{shown}`: {error}")),
             Err(none) => {
@@ -124,6 +124,13 @@ fn shown(url: &str) -> Result<(String, bool), String> {
     };
     if authority.as_str().contains('@') {
         return Err(format!("invalid URL: it must not contain a user or password, {example}"));
+    }
+    if authority.host().is_empty() {
+        return Err(format!("invalid URL: expected a host, {example}"));
+    }
+    // The client would take the port of the scheme in its place.
+    if authority.as_str() != authority.host() && authority.port_u16().is_none() {
+        return Err(format!("invalid URL: expected a port from 0 to 65535, {example}"));
     }
     if scheme == "https" && !cfg!(any(feature = "check-http-tls", feature = "healthcheck-tls")) {
         return Err("a URL that begins with `https` needs the feature `check-http-tls`".to_owned());
@@ -178,10 +185,10 @@ fn config(limit: Duration) -> ConfigBuilder<AgentScope> {
         .timeout_recv_body(Some(limit))
 }
 
-fn ask(url: &str, config: Config, text: Option<&str>, limit: Duration) -> Result<Answer, String> {
+fn ask(url: &str, config: Config, text: Option<&str>) -> Result<Answer, Failure> {
     let started = Instant::now();
     let agent = Agent::from(config);
-    let mut response = agent.get(url).call().map_err(|error| reason(error, limit))?;
+    let mut response = agent.get(url).call().map_err(failure)?;
     let state = response.headers().get("x-health-status");
     let state = state.and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let status = response.status();
@@ -189,20 +196,24 @@ fn ask(url: &str, config: Config, text: Option<&str>, limit: Duration) -> Result
     if let Some(text) = text {
         let mut body = Vec::new();
         let reader = response.body_mut().as_reader();
-        reader.take(BODY_LIMIT).read_to_end(&mut body).map_err(|error| error.to_string())?;
+        reader.take(BODY_LIMIT).read_to_end(&mut body).map_err(|error| failure(error.into()))?;
         has_text = String::from_utf8_lossy(&body).contains(text);
     }
     Ok(Answer { status, state, has_text, took: started.elapsed() })
 }
 
-fn reason(error: ureq::Error, limit: Duration) -> String {
-    match error {
-        ureq::Error::Timeout(_) => format!("timed out after {limit:?}"),
+fn failure(error: ureq::Error) -> Failure {
+    Failure::Cause(match error {
+        ureq::Error::Timeout(_) => return Failure::Late,
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::HostNotFound => "the host has no address".to_owned(),
         ureq::Error::Protocol(error) => format!("the answer is not HTTP/1.1: {error}"),
+        // Not how much has come by then, which is chance.
+        ureq::Error::LargeResponseHeader(_, limit) => {
+            format!("the header of the answer exceeds the limit of {} KiB", limit / 1024)
+        }
         other => other.to_string(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -221,6 +232,27 @@ mod tests {
             let why = shown(url).unwrap_err();
             assert!(why.starts_with("invalid URL: ") && !why.contains("hunter2"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_url_has_a_host_and_a_port_that_there_is() {
+        for url in ["http://:80/readyz", "http://billing:99999/", "http://billing:/readyz"] {
+            let why = shown(url).unwrap_err();
+            assert!(why.starts_with("invalid URL: expected a "), "{url}: {why}");
+        }
+        for url in ["http://billing/", "http://billing:65535/", "http://[::1]/", "http://[::1]:80/"]
+        {
+            assert!(shown(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_silent_is_late() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let limit = Duration::from_millis(20);
+        let answer = ask(&url, config(limit).build(), None);
+        assert_eq!(answer.unwrap_err(), Failure::Late, "as for who waits for it");
     }
 
     #[test]

@@ -7,9 +7,9 @@ mod tests;
 use std::path::PathBuf;
 
 use self::cgroup::{Bounds, Usage};
-use super::setting::{Running, TIMEOUT, percent, rounded, share};
+use super::setting::{Running, TIMEOUT, failed, invalid_share, percent, rounded, share};
 use super::thread;
-use crate::model::CheckResult;
+use crate::model::{CheckResult, HealthState};
 
 /// How near the process is to the memory at which the kernel kills it. See [`Memory`].
 ///
@@ -73,6 +73,10 @@ impl Memory {
 
     async fn check(self) -> CheckResult {
         let Self { degraded_above, stalled_above, root } = self;
+        let shares = [("degraded_above", degraded_above), ("stalled_above", stalled_above)];
+        if let Some(why) = invalid_share(&shares) {
+            return failed(HealthState::Unhealthy, why);
+        }
         let target = root.display().to_string();
         // `memory.stat` adds up the counts of all processors, which takes a while on large machines.
         match thread::run("memory", target, TIMEOUT, move || cgroup::read(&root)).await {

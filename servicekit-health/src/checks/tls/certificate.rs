@@ -1,6 +1,7 @@
 //! What a certificate says of itself.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -75,11 +76,13 @@ fn text(name: &GeneralName) -> Option<String> {
 
 /// The certificates of a file, in PEM or DER. No message repeats what is in it: that may be a key.
 pub(super) fn file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > FILE_LIMIT {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    // Not by its size, which is 0 for a device that never ends.
+    let mut content = Vec::new();
+    file.take(FILE_LIMIT + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    if content.len() as u64 > FILE_LIMIT {
         return Err("the file exceeds the limit of 1 MiB".to_owned());
     }
-    let content = fs::read(path).map_err(|error| error.to_string())?;
     // DER begins with the tag of a sequence, which no PEM file does.
     if content.first() == Some(&0x30) {
         return Ok(vec![content.into()]);

@@ -13,7 +13,8 @@ use humantime::format_rfc3339_seconds;
 
 use self::certificate::{Certificate, DAY};
 use super::setting::{Running, TIMEOUT, failed, timeout_and_on_error};
-use super::{tcp, thread};
+use super::tcp;
+use super::thread::{self, Failure};
 use crate::model::{CheckResult, HealthState};
 
 /// How many names are listed as details.
@@ -107,21 +108,23 @@ impl Tls {
 
     async fn check(self) -> CheckResult {
         let Self { source, degraded_below, timeout, on_error } = self;
-        let (kind, shown, late) = match &source {
+        let (kind, shown, late, target) = match &source {
             Source::File(path) => {
+                let target = path.clone().into_os_string();
                 let path = path.display().to_string();
                 let late = format!("`{path}` could not be read");
-                ("tls-file", path, late)
+                ("tls-file", path, late, target)
             }
             Source::Served { addr, .. } => {
                 if let Err(why) = tcp::validate(addr) {
                     return failed(HealthState::Unhealthy, why);
                 }
-                ("tls", addr.clone(), format!("no TLS handshake with `{addr}`"))
+                // An attempt with less time is not the one of a check with more.
+                let target = format!("{source:?} {timeout:?}").into();
+                ("tls", addr.clone(), format!("no TLS handshake with `{addr}`"), target)
             }
         };
-        let target = format!("{source:?}");
-        match thread::run(kind, target, timeout, move || source.chain(timeout)).await {
+        match thread::run_limited(kind, target, timeout, move || source.chain(timeout)).await {
             Ok(Ok(chain)) => verdict(&chain, SystemTime::now(), degraded_below),
             Ok(Err(error)) => failed(on_error, format!("no certificate from `{shown}`: {error}")),
             Err(none) => failed(on_error, none.message(&late, timeout)),
@@ -140,12 +143,12 @@ impl IntoFuture for Tls {
 
 impl Source {
     /// The certificates, the server's own first; at least one.
-    fn chain(&self, limit: Duration) -> Result<Vec<Certificate>, String> {
+    fn chain(&self, limit: Duration) -> Result<Vec<Certificate>, Failure> {
         let chain = match self {
-            Self::File(path) => certificate::file(path)?,
+            Self::File(path) => certificate::file(path).map_err(Failure::Cause)?,
             Self::Served { addr, name } => served::chain(addr, name.as_deref(), limit)?,
         };
-        chain.iter().map(|der| Certificate::parse(der)).collect()
+        chain.iter().map(|der| Certificate::parse(der).map_err(Failure::Cause)).collect()
     }
 }
 

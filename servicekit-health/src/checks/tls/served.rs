@@ -1,5 +1,6 @@
 //! The certificates that a server presents in a handshake.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,28 +12,29 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::tcp;
+use super::thread::Failure;
 
 type Chain = Vec<CertificateDer<'static>>;
 
 /// Shakes hands and gives what was presented, the server's own certificate first.
-pub(super) fn chain(addr: &str, name: Option<&str>, limit: Duration) -> Result<Chain, String> {
+pub(super) fn chain(addr: &str, name: Option<&str>, limit: Duration) -> Result<Chain, Failure> {
     let host = addr.rsplit_once(':').map_or(addr, |(host, _)| host);
     let name = name.unwrap_or(host).trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(name).map_err(|_| "invalid server name".to_owned())?;
+    let name = ServerName::try_from(name).map_err(|_| cause("invalid server name"))?;
 
     let provider = Arc::new(ring::default_provider());
     let schemes = provider.signature_verification_algorithms.supported_schemes();
     let recorder = Arc::new(Recorder { schemes, chain: Mutex::default() });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .map_err(cause)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&recorder) as _)
         .with_no_client_auth();
 
     let until = Instant::now() + limit;
-    let stream = tcp::open(addr, limit).map_err(|error| format!("cannot connect: {error}"))?;
-    let mut connection = ClientConnection::new(config.into(), name).map_err(|e| e.to_string())?;
+    let stream = tcp::open(addr, limit).map_err(|error| failure("cannot connect", &error))?;
+    let mut connection = ClientConnection::new(config.into(), name).map_err(cause)?;
     let mut stream = Bounded { stream, until };
     let outcome = shake_hands(&mut connection, &mut stream);
     let chain = std::mem::take(&mut *recorder.chain());
@@ -40,12 +42,18 @@ pub(super) fn chain(addr: &str, name: Option<&str>, limit: Duration) -> Result<C
         Ok(()) => Ok(chain),
         // A server that wants a client's certificate has presented its own before it says so.
         Err(_) if !chain.is_empty() => Ok(chain),
-        Err(error) => Err(match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                format!("no handshake within {limit:?}")
-            }
-            _ => format!("no handshake: {error}"),
-        }),
+        Err(error) => Err(failure("no handshake", &error)),
+    }
+}
+
+fn cause(error: impl fmt::Display) -> Failure {
+    Failure::Cause(error.to_string())
+}
+
+fn failure(what: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::Late,
+        _ => Failure::Cause(format!("{what}: {error}")),
     }
 }
 
