@@ -36,10 +36,10 @@ impl Check {
     /// awaiting. 100 ms is a threshold that a healthy service does not reach.
     ///
     /// Measures the application's runtime, wherever it is asked from: its runs live there. Runs every
-    /// second in the background; each run takes the median of five timers, and after the
-    /// first it takes two runs in a row to report a stall, so a machine that slept is no stall. A runtime that is wedged brings
-    /// no result at all, which degrades the check after 3 s for whoever can still ask, such as the
-    /// readers of a listener of its own. Every setting can be changed.
+    /// second in the background; each run takes the median of five timers, and after the first one
+    /// it takes two in a row to report a stall, so a machine that slept is no stall. A runtime that
+    /// is wedged brings no result at all, which degrades the check after 3 s for whoever can still
+    /// ask, such as the readers of a listener of its own. Every setting can be changed.
     ///
     /// ```
     /// use std::time::Duration;
